@@ -1,0 +1,1 @@
+"""Tidegate: gates, proofs and watch over the whole AI pipeline."""

@@ -1,0 +1,1 @@
+"""From paths to digests: trees, tables, blobs."""

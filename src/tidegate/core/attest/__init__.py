@@ -1,0 +1,1 @@
+"""Statements, envelopes and bundles: how a claim is written and signed."""

@@ -1,0 +1,1 @@
+"""Keys, roles and the trust root: who may say what, and when."""

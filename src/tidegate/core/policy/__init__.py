@@ -1,0 +1,1 @@
+"""Typed facts, CEL rules and decisions that explain themselves."""

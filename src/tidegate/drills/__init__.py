@@ -1,0 +1,1 @@
+"""The attack catalogue, run for real against the gates."""

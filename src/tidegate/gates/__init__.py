@@ -1,0 +1,1 @@
+"""The one gate runner, and what each stage adds to it."""

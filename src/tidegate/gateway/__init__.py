@@ -1,0 +1,1 @@
+"""The data plane: an ASGI proxy in front of models."""

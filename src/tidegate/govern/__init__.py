@@ -1,0 +1,1 @@
+"""Controls as data, and what is computed from them."""

@@ -1,0 +1,1 @@
+"""Lineage and inventory as projections of the ledger."""

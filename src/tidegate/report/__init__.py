@@ -1,0 +1,1 @@
+"""Decisions and findings as text, JSON, SARIF, JUnit, Markdown and HTML."""

@@ -1,0 +1,1 @@
+"""Confined processes for commands and parsers of untrusted bytes."""

@@ -1,0 +1,1 @@
+"""Intervals, permutation and sequential tests, sketches."""

@@ -1,0 +1,1 @@
+"""Unicode normalisation shared by detectors and the gateway."""

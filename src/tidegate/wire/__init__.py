@@ -1,0 +1,1 @@
+"""Types that servers and clients share."""
