@@ -99,6 +99,9 @@ class Check:
     """The control that it serves, such as ``TG-ING-06``."""
     detector: Detector
     run: Callable[[], CheckResult]
+    resume_key: Mapping[str, Json] | None = None
+    """What the result depends on beside the subjects, the materials and the detector's version.
+    ``None``: it depends on more (time, another system), so it always runs anew."""
 
 
 class Gate(Protocol):
@@ -107,6 +110,14 @@ class Gate(Protocol):
     @property
     def stage(self) -> Stage:
         """Which stage it guards."""
+        ...
+
+    @property
+    def fact_types(self) -> Mapping[str, str]:
+        """The measurements that its checks may give, by fact name, with their CEL type.
+
+        One that is declared here and not given in a run is *missing*: a rule that needs it denies.
+        """
         ...
 
     def checks(self, request: GateRequest) -> Sequence[Check]:
