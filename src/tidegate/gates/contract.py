@@ -11,8 +11,10 @@ from typing import Protocol
 
 from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest
-from tidegate.core.finding import Coverage, Finding, Measured
+from tidegate.core.finding import Coverage, Detector, Finding
 from tidegate.core.stage import Stage
+
+__all__ = ["Artifact", "Check", "CheckResult", "Detector", "Gate", "GateRequest", "Scalar"]
 
 Scalar = bool | int | float | str
 """A fact's value, as policy sees it."""
@@ -55,22 +57,6 @@ class GateRequest:
     """Decide and report, write nothing."""
     drill: bool = False
     """Marks the statement as made in a drill."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """Which program looked, so that a verdict names its instrument."""
-
-    name: str
-    version: str
-    measured: Measured | None = None
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the form that is signed."""
-        out: dict[str, Json] = {"name": self.name, "version": self.version}
-        if self.measured:
-            out["measured"] = self.measured.to_json()
-        return out
 
 
 @dataclass(frozen=True, slots=True)
