@@ -1,0 +1,158 @@
+"""A seccomp filter assembled by hand, so that its bytes have a digest that can be signed.
+
+Classic BPF as in seccomp(2): refuse foreign architectures and the x32 ABI, answer EPERM to system
+calls that a training command never needs, ENOSYS to those whose callers have a fallback.
+
+>>> program = assemble("x86_64")
+>>> len(program) % 8
+0
+"""
+
+import errno
+import platform
+import struct
+
+from tidegate.core.errors import UsageError
+
+_LOAD, _JUMP_EQUAL, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24
+_CLONE_NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME}
+_TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+# name: (x86_64, aarch64); None where the architecture has no such call.
+_DENIED: dict[str, tuple[int | None, int | None]] = {
+    "acct": (163, 89),
+    "add_key": (248, 217),
+    "adjtimex": (159, 171),
+    "bpf": (321, 280),
+    "chroot": (161, 51),
+    "clock_adjtime": (305, 266),
+    "clock_settime": (227, 112),
+    "delete_module": (176, 106),
+    "fanotify_init": (300, 262),
+    "finit_module": (313, 273),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fsopen": (430, 430),
+    "fspick": (433, 433),
+    "init_module": (175, 105),
+    "ioperm": (173, None),
+    "iopl": (172, None),
+    "kcmp": (312, 272),
+    "kexec_file_load": (320, 294),
+    "kexec_load": (246, 104),
+    "keyctl": (250, 219),
+    "lookup_dcookie": (212, 18),
+    "memfd_secret": (447, 447),
+    "modify_ldt": (154, None),
+    "mount": (165, 40),
+    "mount_setattr": (442, 442),
+    "move_mount": (429, 429),
+    "move_pages": (279, 239),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "open_tree": (428, 428),
+    "perf_event_open": (298, 241),
+    "personality": (135, 92),
+    "pidfd_getfd": (438, 438),
+    "pivot_root": (155, 41),
+    "process_madvise": (440, 440),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "ptrace": (101, 117),
+    "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "reboot": (169, 142),
+    "request_key": (249, 218),
+    "setdomainname": (171, 162),
+    "sethostname": (170, 161),
+    "setns": (308, 268),
+    "settimeofday": (164, 170),
+    "swapoff": (168, 225),
+    "swapon": (167, 224),
+    "syslog": (103, 116),
+    "umount2": (166, 39),
+    "unshare": (272, 97),
+    "userfaultfd": (323, 282),
+    "vhangup": (153, 58),
+}
+# glibc falls back from these when they answer ENOSYS; their flags hide behind pointers.
+_ABSENT = (435, 425, 426, 427)  # clone3, io_uring_{setup,enter,register}
+_CLONE = {"x86_64": 56, "aarch64": 220}
+_IOCTL = {"x86_64": 16, "aarch64": 29}
+
+
+def assemble(machine: str | None = None) -> bytes:
+    """Return the filter program as ``struct sock_filter`` records.
+
+    Args:
+        machine: ``x86_64`` or ``aarch64``; this machine's when absent.
+
+    Raises:
+        UsageError: There is no table for the machine.
+    """
+    machine = machine or platform.machine()
+    if machine not in _AUDIT_ARCH:
+        raise UsageError(
+            "no system-call table for this machine",
+            where=machine,
+            next_step="run on x86_64 or aarch64, or let policy accept isolation tier 0",
+            slug="unknown-machine",
+        )
+    column = ("x86_64", "aarch64").index(machine)
+    denied = sorted(pair[column] or -1 for pair in _DENIED.values())
+    numbers = [number for number in denied if number >= 0]
+    program = _prologue(machine)
+    for number in numbers:
+        program += _answer(number, errno.EPERM)
+    for number in _ABSENT:
+        program += _answer(number, errno.ENOSYS)
+    program += _clone_rule(_CLONE[machine]) + _terminal_rule(_IOCTL[machine])
+    program.append(_instruction(_RETURN, 0, 0, _ALLOW))
+    return b"".join(program)
+
+
+def _instruction(code: int, jump_true: int, jump_false: int, value: int) -> bytes:
+    return struct.pack("<HBBI", code, jump_true, jump_false, value & 0xFFFFFFFF)
+
+
+def _prologue(machine: str) -> list[bytes]:
+    program = [
+        _instruction(_LOAD, 0, 0, _ARCH),
+        _instruction(_JUMP_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
+        _instruction(_RETURN, 0, 0, _KILL),
+        _instruction(_LOAD, 0, 0, _NR),
+    ]
+    if machine == "x86_64":  # the x32 ABI has other numbers for the same calls
+        program += [
+            _instruction(_JUMP_GE, 0, 1, 0x40000000),
+            _instruction(_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
+        ]
+    return program
+
+
+def _answer(number: int, error: int) -> list[bytes]:
+    return [
+        _instruction(_JUMP_EQUAL, 0, 1, number),
+        _instruction(_RETURN, 0, 0, _ERRNO | error),
+    ]
+
+
+def _clone_rule(number: int) -> list[bytes]:
+    return [
+        _instruction(_JUMP_EQUAL, 0, 4, number),
+        _instruction(_LOAD, 0, 0, _ARG0),
+        _instruction(_JUMP_SET, 0, 1, _CLONE_NAMESPACES),
+        _instruction(_RETURN, 0, 0, _ERRNO | errno.EPERM),
+        _instruction(_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _terminal_rule(number: int) -> list[bytes]:
+    rules = [_instruction(_JUMP_EQUAL, 0, 6, number), _instruction(_LOAD, 0, 0, _ARG1)]
+    for request in _TERMINAL_INJECTION:
+        rules += _answer(request, errno.EPERM)
+    return [*rules, _instruction(_RETURN, 0, 0, _ALLOW)]
