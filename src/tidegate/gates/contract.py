@@ -14,7 +14,17 @@ from tidegate.core.digest import Digest
 from tidegate.core.finding import Coverage, Detector, Finding
 from tidegate.core.stage import Stage
 
-__all__ = ["Artifact", "Check", "CheckResult", "Detector", "Gate", "GateRequest", "Scalar"]
+__all__ = [
+    "Artifact",
+    "Check",
+    "CheckResult",
+    "Detector",
+    "Gate",
+    "GateRequest",
+    "Order",
+    "Scalar",
+    "Target",
+]
 
 Scalar = bool | int | float | str
 """A fact's value, as policy sees it."""
@@ -39,24 +49,52 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class GateRequest:
-    """What is asked of a gate."""
+class Target:
+    """A subject or material before it is resolved: a place, or a digest that is known already."""
 
-    stage: Stage
+    name: str
+    kind: str
+    path: Path | None = None
+    digest: Digest | None = None
+    """What it must be; a path whose bytes have another digest is refused."""
+    annotations: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of a gate, before anything is resolved."""
+
     action: str
     """``admit``, ``order``, ``promote``, ``check``…"""
-    subjects: tuple[Artifact, ...]
+    subjects: tuple[Target, ...]
     """What the statement will be about."""
-    materials: tuple[Artifact, ...] = ()
+    materials: tuple[Target, ...] = ()
     """What it was made from: the edges of the lineage graph."""
     parameters: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """Signed with the verdict: source id, command, seed, alias…"""
+    assurance: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """What the verdict rests on and can't prove: the isolation tier, no version control…"""
     environment: str = "default"
     """Deployment environment that policy may distinguish."""
     dry_run: bool = False
     """Decide and report, write nothing."""
     drill: bool = False
     """Marks the statement as made in a drill."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRequest:
+    """An order whose subjects and materials are resolved to digests."""
+
+    stage: Stage
+    order: Order
+    subjects: tuple[Artifact, ...]
+    materials: tuple[Artifact, ...] = ()
+
+    @property
+    def gate(self) -> str:
+        """``stage/action``, as policy names gates."""
+        return f"{self.stage.value}/{self.order.action}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +134,6 @@ class Gate(Protocol):
     @property
     def stage(self) -> Stage:
         """Which stage it guards."""
-        ...
-
-    @property
-    def fact_types(self) -> Mapping[str, str]:
-        """The measurements that its checks may give, by fact name, with their CEL type.
-
-        One that is declared here and not given in a run is *missing*: a rule that needs it denies.
-        """
         ...
 
     def checks(self, request: GateRequest) -> Sequence[Check]:
