@@ -1,181 +1,138 @@
-"""The rows of the lineage projections, and what the graph asks of a store for them.
+"""Rows of the projections, and what the graph asks of a store that keeps them.
 
-Everything here can be dropped and rebuilt from the ledger. Rows are frozen values; the order of
-:meth:`ProjectionStore.dump` is canonical, so that two projections are equal when their dumps are.
-
->>> EdgeRow(src="sha256:aa", dst="sha256:bb", index=7, stage="train").dst
-'sha256:bb'
+Every row can be made again from the ledger: nothing here is a source of truth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRow:
-    """An artifact, as the first entry that named it describes it."""
+    """An artifact that some statement speaks of."""
 
     digest: str
-    """``sha256:…``"""
     name: str
+    """As the first statement that named it called it."""
     kind: str
     first_index: int
-    """Log index of the first entry that names it."""
     annotations: str
-    """Canonical JSON text."""
+    """Canonical JSON: facts that the first statement about it gave."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttestationRow:
-    """One statement about one subject."""
+    """A statement about one subject."""
 
     index: int
-    """Log index."""
     subject_digest: str
     predicate_type: str
     stage: str
-    """Empty for statements that no stage makes."""
+    """Empty for statements that are no gate's."""
     action: str
     outcome: str
-    """``allow``, ``deny``, ``undecided``, or empty where the predicate has none."""
     principal: str
     key_id: str
     time: int
-    """Time of the entry, in microseconds."""
     drill: bool
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeRow:
-    """``dst`` was made from, or with, ``src``."""
+    """``src`` went into ``dst``."""
 
     src: str
     dst: str
     index: int
-    """Log index of the entry that says so."""
     stage: str
 
 
 @dataclass(frozen=True, slots=True)
 class DirectiveRow:
-    """A signed action: quarantine, revoke, waive, approve, release."""
+    """A signed act."""
 
     index: int
     kind: str
     target: str
-    """What it is about: a digest, a key id, a source, a control."""
     principal: str
     key_id: str
     expires: int | None
-    """When it ends, in microseconds."""
     time: int
     payload: str
-    """Canonical JSON text."""
+    """The predicate as canonical JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownRow:
-    """An entry that this version can't read, or whose envelope is missing or erased."""
+    """An entry that nothing may rest on: of an unknown kind, or with a missing envelope."""
 
     index: int
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a projection has got."""
+class Rows:
+    """What a run of entries projects to."""
 
-    next_index: int
-    """The first entry that it has not seen."""
-    schema_version: int
-    """Of the projection's own logic: a new one means a rebuild."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What a run of entries adds; written whole or not at all."""
-
-    start: int
-    """Index of its first entry: must be where the projection stands."""
-    stop: int
-    """Index after its last entry."""
-    artifacts: tuple[ArtifactRow, ...] = ()
-    """Of several with one digest the first stays."""
-    attestations: tuple[AttestationRow, ...] = ()
-    edges: tuple[EdgeRow, ...] = ()
-    directives: tuple[DirectiveRow, ...] = ()
-    unknown: tuple[UnknownRow, ...] = ()
+    artifacts: Sequence[ArtifactRow] = ()
+    attestations: Sequence[AttestationRow] = ()
+    edges: Sequence[EdgeRow] = ()
+    directives: Sequence[DirectiveRow] = ()
+    unknown: Sequence[UnknownRow] = ()
 
 
 class ProjectionStore(Protocol):
-    """Where one workspace's projections are kept."""
+    """One workspace's projections."""
 
-    def cursor(self) -> Cursor | None:
-        """Return how far the projection has got; ``None`` before its first batch."""
+    def next_index(self) -> int:
+        """Return the first log index that is not projected yet."""
         ...
 
-    def apply(self, batch: Batch, *, schema_version: int) -> bool:
-        """Write a batch and move the cursor, in one transaction.
-
-        Returns:
-            False, with nothing written, where the projection does not stand at the batch's
-            start: another process was faster. Read the cursor again and go on from there.
-        """
+    def apply(self, rows: Rows, next_index: int) -> None:
+        """Write rows and the cursor in one transaction; a row that is there already is kept."""
         ...
 
     def reset(self) -> None:
-        """Forget every row and the cursor."""
+        """Drop all rows, and begin at index 0 again."""
         ...
 
     def artifact(self, digest: str) -> ArtifactRow | None:
         """Return one artifact."""
         ...
 
-    def artifacts(self, *, kind: str | None = None, name: str | None = None) -> Iterator[ArtifactRow]:
-        """Yield artifacts by first index."""
+    def artifacts(self, *, name: str | None = None, kind: str | None = None) -> list[ArtifactRow]:
+        """Return artifacts, oldest first."""
         ...
 
     def attestations_about(self, digest: str) -> list[AttestationRow]:
-        """Return the attestations about a subject, by index."""
+        """Return the statements about a digest, oldest first."""
         ...
 
-    def attestations(
-        self,
-        *,
-        stage: str | None = None,
-        action: str | None = None,
-        outcome: str | None = None,
-        predicate_type: str | None = None,
-        since: int = 0,
-        limit: int | None = None,
-        newest_first: bool = False,
-    ) -> list[AttestationRow]:
-        """Return attestations by index, from log index ``since`` on."""
-        ...
-
-    def edges_from(self, digest: str) -> list[EdgeRow]:
-        """Return the edges to what was made from it."""
+    def attestations(self, *, stage: str | None = None, limit: int = 100) -> list[AttestationRow]:
+        """Return the newest statements, newest first."""
         ...
 
     def edges_to(self, digest: str) -> list[EdgeRow]:
-        """Return the edges from what it was made of."""
+        """Return what went into an artifact."""
+        ...
+
+    def edges_from(self, digest: str) -> list[EdgeRow]:
+        """Return what an artifact went into."""
         ...
 
     def edges(self) -> Iterator[EdgeRow]:
-        """Yield all edges by source, constant in memory."""
+        """Yield all edges."""
         ...
 
-    def directives(
-        self, *, kind: str | None = None, target: str | None = None
-    ) -> list[DirectiveRow]:
-        """Return directives by index."""
+    def directives(self, *, kind: str | None = None) -> list[DirectiveRow]:
+        """Return directives in log order."""
         ...
 
     def unknown(self) -> list[UnknownRow]:
-        """Return the entries that could not be projected, by index."""
+        """Return the entries that nothing rests on."""
         ...
 
-    def dump(self) -> Iterator[str]:
-        """Yield every row as a line of text, in canonical order: equal dumps, equal projections."""
+    def dump(self) -> bytes:
+        """Return all rows in a canonical order, for comparing a rebuild."""
         ...
