@@ -103,3 +103,25 @@ class LogStorage(Protocol):
     def save_checkpoint(self, size: int, note: bytes) -> None:
         """Keep a signed note; it may be lost in a crash, as it can be signed anew."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What is left of an envelope that was shredded on purpose: its digest stays true."""
+
+    digest: str
+    """``sha256:…`` of the bytes that were there."""
+    time: int
+    """When they were erased, in microseconds."""
+
+
+class EnvelopeSource(Protocol):
+    """Where the envelopes are that entries name."""
+
+    def envelope(self, digest: str) -> bytes | Erased | None:
+        """Return the bytes, what is left of erased ones, or ``None`` where they are missing.
+
+        Raises:
+            LedgerError: The stored bytes do not have this digest.
+        """
+        ...
