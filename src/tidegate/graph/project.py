@@ -12,7 +12,7 @@ from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.gate import GatePredicate
 from tidegate.core.attest.statement import Statement, Subject
-from tidegate.core.attest.uris import DIRECTIVE, GATE
+from tidegate.core.attest.uris import DIRECTIVE, GATE, TRUST
 from tidegate.core.attest.verifier import VerifiedSigner, verify_envelope
 from tidegate.core.canonical import Json, dumps
 from tidegate.core.clock import Micros
@@ -32,7 +32,7 @@ from tidegate.graph.rows import (
 )
 
 _BATCH = 512
-_SILENT = frozenset({"genesis", "trust", "gap", "close"})
+_SILENT = frozenset({"genesis", "gap", "close"})
 
 
 class LedgerView(Protocol):
@@ -80,6 +80,8 @@ class Projector:
             entry = Entry.parse(data)
             if not entry.known:
                 rows.note(index, f"entry kind {entry.kind[:40]!r} is not known to this version")
+            elif entry.kind == "trust":
+                rows.add_trust(index, entry)
             elif entry.kind not in _SILENT:
                 rows.add(index, entry, *self._read(index, entry))
         except VerificationError as error:
@@ -129,6 +131,16 @@ class Collected:
             self._add_gate(index, entry, statement, signer)
         else:
             self._add_other(index, entry, statement, signer)
+
+    def add_trust(self, index: int, entry: Entry) -> None:
+        """Add a version of the trust root by its digest; who loads it verifies it."""
+        for digest in entry.subjects:
+            self._attestations.append(
+                AttestationRow(
+                    index, digest, TRUST, "", "", "", entry.actor, entry.key_id, entry.time,
+                    drill=False,
+                )
+            )  # fmt: skip
 
     def _add_directive(
         self, index: int, entry: Entry, act: Directive, signer: VerifiedSigner

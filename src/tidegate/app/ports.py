@@ -1,0 +1,144 @@
+"""Small adapters between what gates and graph ask for, and what core and store give."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from tidegate.core.artifact.hashing import Hasher, hash_fd
+from tidegate.core.artifact.reference import KINDS, resolve
+from tidegate.core.artifact.schema import TableSchema
+from tidegate.core.clock import Clock
+from tidegate.core.errors import SubjectError
+from tidegate.core.ledger.entry import Entry
+from tidegate.core.ledger.log import Log, PendingEntry
+from tidegate.core.policy.evaluate import Evaluation, evaluate
+from tidegate.core.policy.facts import FactSet
+from tidegate.core.policy.model import PolicyBundle
+from tidegate.core.policy.result import Mode
+from tidegate.core.policy.waiver import Waiver
+from tidegate.core.verify import LoggedStatement
+from tidegate.gates.contract import Artifact, GateRequest, Target
+from tidegate.store.log import SqlLogStorage
+
+_STRENGTH = (Mode.SHADOW, Mode.WARN, Mode.ENFORCE)
+
+
+@dataclass(frozen=True, slots=True)
+class PathResolver:
+    """Resolves targets by hashing what lies at their path."""
+
+    schemas: Mapping[str, TableSchema] = field(default_factory=dict[str, TableSchema])
+    """Table schemas by target name: such a table also gets its content digest."""
+    hasher: Hasher = hash_fd
+
+    def resolve(self, target: Target) -> Artifact:
+        """Return the artifact; a path whose bytes have another digest than asked is refused."""
+        if target.path is None:
+            if target.digest is None:
+                raise SubjectError(
+                    "neither a path nor a digest", where=target.name, slug="nothing-named"
+                )
+            return Artifact(target.name, target.kind, target.digest, annotations=target.annotations)
+        found = resolve(
+            target.path,
+            kind=target.kind if target.kind in KINDS else None,
+            schema=self.schemas.get(target.name),
+            hasher=self.hasher,
+        )
+        if target.digest is not None and found.digest != target.digest:
+            raise SubjectError(
+                "the bytes are not the ones that were asked for",
+                where=str(target.path),
+                cause=f"{target.digest.short} was asked for, {found.digest.short} is there",
+                next_step="fetch the artifact again",
+                slug="other-bytes",
+            )
+        return Artifact(
+            target.name,
+            target.kind,
+            found.digest,
+            target.path,
+            found.also,
+            {**found.annotations, **target.annotations},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyJudge:
+    """Judges by one bundle, with the waivers that the log holds."""
+
+    bundle: PolicyBundle
+    reach: Mode
+    """The workspace's mode: no rule reaches farther."""
+    waivers: Callable[[], tuple[Waiver, ...]]
+    clock: Clock
+
+    @property
+    def policy(self) -> str:
+        """``name@version sha256:…``."""
+        return self.bundle.label
+
+    def judge(self, request: GateRequest, facts: FactSet) -> Evaluation:
+        """Evaluate the rules that stand at this gate."""
+        evaluation = evaluate(
+            self.bundle, facts, gate=request.gate, now=self.clock.now(), waivers=self.waivers()
+        )
+        if self.reach is Mode.ENFORCE:
+            return evaluation
+        # A softened policy shows what it would have said, and says that it did not decide.
+        limit = _STRENGTH.index(self.reach)
+        softened = tuple(
+            replace(result, mode=_STRENGTH[min(limit, _STRENGTH.index(result.mode))])
+            for result in evaluation.results
+        )
+        return replace(evaluation, results=softened)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLedger:
+    """A log and its envelopes, as the projector and the chain walk read them."""
+
+    log: Log
+    storage: SqlLogStorage
+
+    def size(self) -> int:
+        """Return the number of committed entries."""
+        return self.log.head.size
+
+    def entries(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield entries in order, each proved."""
+        return self.log.entries(start, stop)
+
+    def envelope(self, digest: str) -> bytes | None:
+        """Return an envelope's bytes; ``None`` where it is missing or was erased."""
+        found = self.storage.envelope(digest)
+        return found if isinstance(found, bytes) else None
+
+    def append(self, item: PendingEntry) -> int:
+        """Append one entry and return its index."""
+        return self.log.append([item])[0].index
+
+
+@dataclass(frozen=True, slots=True)
+class StatementsAt:
+    """Logged statements with their proofs in one head."""
+
+    ledger: StoredLedger
+    size: int
+
+    def logged(self, index: int) -> LoggedStatement | None:
+        """Return it, or ``None`` where its envelope is missing or was erased."""
+        if not 0 <= index < self.size:
+            return None
+        entry = self.ledger.log.entry(index)
+        digest = _envelope_digest(entry)
+        body = None if digest is None else self.ledger.envelope(digest)
+        if body is None:
+            return None
+        return LoggedStatement(
+            index, entry, body, self.ledger.log.prove_inclusion(index, self.size)
+        )
+
+
+def _envelope_digest(entry: bytes) -> str | None:
+
+    return Entry.parse(entry).envelope

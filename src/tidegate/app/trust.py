@@ -1,0 +1,91 @@
+"""The trust root's chain as a file, which a workspace and each client that verifies offline hold.
+
+All versions stand in it, each verified against the one before, the first against a pinned digest.
+The same versions are entries of the ledger; a file that is behind them is brought up to date from
+there, and a file that contradicts them is refused.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tidegate.core.attest.chain import load_trust_root
+from tidegate.core.attest.envelope import Envelope
+from tidegate.core.canonical import dumps, loads
+from tidegate.core.digest import Digest
+from tidegate.core.errors import AccessError, SubjectError, TrustError
+from tidegate.core.identity.reading import Fields
+from tidegate.core.identity.trust import TrustRoot
+
+PIN = "trust-anchor"
+CHAIN = "trust.json"
+SCHEMA = "tidegate/trust-chain/v1"
+_MAX_VERSIONS = 10_000
+
+
+def read_chain(path: Path) -> tuple[Envelope, ...]:
+    """Read the file of all versions.
+
+    Raises:
+        TrustError: It can't be read.
+        VerificationError: It is no such file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TrustError(
+            "the trust root can't be read",
+            where=str(path),
+            cause=error.strerror,
+            next_step="name the file that `tidegate trust export` wrote",
+            slug="no-trust-root",
+        ) from None
+    fields = Fields(loads(data, what="the trust root"), "trust-chain")
+    if fields.text("schema", limit=100) != SCHEMA:
+        raise fields.refuse("this version can't read it", where="schema")
+    return tuple(map(Envelope.from_json, fields.array("versions", limit=_MAX_VERSIONS, low=1)))
+
+
+def write_chain(path: Path, versions: Sequence[Envelope]) -> None:
+    """Write the file of all versions, whole or not at all."""
+    body = dumps({"schema": SCHEMA, "versions": [one.to_json() for one in versions]})
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(body)
+        part.replace(path)
+    except OSError as error:
+        raise AccessError(
+            "the trust root can't be written", where=str(path), cause=error.strerror
+        ) from None
+
+
+def read_trust(path: Path, pin: Digest | None) -> TrustRoot:
+    """Return the newest version, its chain verified from the pinned one.
+
+    Raises:
+        TrustError: The file is missing, or does not hold the pinned version.
+        SignatureError: A version lacks signatures.
+    """
+    return load_trust_root(read_chain(path), anchor=pin)
+
+
+def write_pin(home: Path, digest: Digest) -> None:
+    """Pin a version."""
+    (home / PIN).write_text(f"{digest}\n", "ascii")
+
+
+def read_pin(home: Path) -> Digest:
+    """Return the pinned digest.
+
+    Raises:
+        TrustError: There is none: nothing could be trusted.
+    """
+    try:
+        return Digest.parse((home / PIN).read_text("ascii").strip())
+    except (OSError, ValueError, SubjectError) as error:
+        raise TrustError(
+            "the pin of the trust root is missing or unreadable",
+            where=str(home / PIN),
+            cause=str(error)[:100],
+            next_step="restore it; it is the digest that `tidegate init` showed",
+            slug="no-anchor",
+        ) from None

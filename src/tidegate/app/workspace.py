@@ -1,0 +1,321 @@
+"""A workspace: one ledger, its store, trust and policy, and gates that run on them.
+
+::
+
+    workspace = Workspace.open(Path("."), act_as="dana")
+    decision = workspace.run(gate, order)
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from tidegate import __version__
+from tidegate.app.ports import PathResolver, PolicyJudge, StatementsAt, StoredLedger
+from tidegate.app.trust import CHAIN, read_pin, read_trust
+from tidegate.config import Settings, load
+from tidegate.core.artifact.schema import TableSchema
+from tidegate.core.attest.gate import Tool
+from tidegate.core.attest.statement import Subject
+from tidegate.core.attest.uris import TRUST
+from tidegate.core.clock import Clock, SystemClock
+from tidegate.core.decision import Decision
+from tidegate.core.digest import Digest, sha256
+from tidegate.core.errors import AccessError, TrustError, UsageError
+from tidegate.core.identity.keystore import KeyStore
+from tidegate.core.identity.roles import Role
+from tidegate.core.identity.trust import Purpose, TrustRoot
+from tidegate.core.ledger.log import Log
+from tidegate.core.ledger.monitor import Memory
+from tidegate.core.ledger.note import NoteSigner
+from tidegate.core.policy.directive_state import DirectiveState
+from tidegate.core.policy.directives import Directive
+from tidegate.core.policy.load import bundled, load_path
+from tidegate.core.policy.model import PolicyBundle
+from tidegate.core.policy.result import Mode
+from tidegate.core.verify import Verification, note_keys, open_head
+from tidegate.gates.chain import ChainReader
+from tidegate.gates.contract import Gate, Order
+from tidegate.gates.notary import Principal, WorkspaceNotary
+from tidegate.gates.require import Requirements
+from tidegate.gates.runner import GateRunner, Receipt
+from tidegate.graph.acts import ACTORS, fold, revocations, to_predicate
+from tidegate.graph.project import Projector
+from tidegate.store.blobs import LocalBlobs
+from tidegate.store.checks import SqlCheckCache
+from tidegate.store.engine import open_engine
+from tidegate.store.log import SqlLogStorage
+from tidegate.store.projections import SqlProjections
+
+HOME = ".tidegate"
+LOG_PRINCIPAL = "ledger"
+"""Whose key signs checkpoints."""
+
+Unlock = Callable[[str], bytes | None]
+"""Gives the passphrase of a principal's key, or ``None`` where it has none."""
+
+
+def no_passphrase(principal: str) -> bytes | None:  # noqa: ARG001 - an Unlock
+    """Unlock nothing: for unsealed keys, and for reading."""
+    return None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open workspace. Reading needs no key; acting needs the principal's."""
+
+    root: Path
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    act_as: str | None = None
+    """The principal who acts."""
+    unlock: Unlock = no_passphrase
+    state: Path | None = None
+    """Where this client remembers the heads that it saw, apart from the workspace."""
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        *,
+        act_as: str | None = None,
+        unlock: Unlock = no_passphrase,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> "Workspace":
+        """Open the workspace in a folder.
+
+        Raises:
+            UsageError: There is none.
+            ConfigError: Its configuration is wrong.
+            StoreError: Its store can't be used.
+        """
+        environ = os.environ if environ is None else environ
+        settings = load(root, environ).settings
+        if not (root / HOME).is_dir():
+            raise UsageError(
+                "there is no workspace here",
+                where=str(root.absolute()),
+                next_step="run `tidegate init`, or name the folder with -C",
+                slug="no-workspace",
+            )
+        return cls(
+            root=root,
+            settings=settings,
+            engine=open_engine(store_url(root, settings)),
+            clock=clock or SystemClock(),
+            act_as=act_as or settings.signing.principal,
+            unlock=unlock,
+            state=state_folder(environ),
+        )
+
+    @property
+    def id(self) -> str:
+        """The workspace's id, which is in every row and entry."""
+        return self.settings.workspace.id
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """The keys that are kept here."""
+        return KeyStore(self.home / "keys")
+
+    @cached_property
+    def storage(self) -> SqlLogStorage:
+        """The log's rows."""
+        blobs = LocalBlobs(self.root / self.settings.store.blobs / self.id)
+        return SqlLogStorage(self.engine, self.id, blobs)
+
+    @property
+    def home(self) -> Path:
+        """The folder of keys, pins and, by default, the store."""
+        return self.root / HOME
+
+    @cached_property
+    def trust(self) -> TrustRoot:
+        """The newest trust root, its chain verified from the pinned version."""
+        return read_trust(self.home / CHAIN, read_pin(self.home))
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self.settings.ledger.origin or f"tidegate/{self.id}"
+
+    @cached_property
+    def log(self) -> Log:
+        """The log, able to sign its heads."""
+        keys = note_keys(self.trust, Purpose.LOG)
+        signer = self.keys.load(LOG_PRINCIPAL, passphrase=self.unlock(LOG_PRINCIPAL))
+        return Log(
+            self.storage,
+            origin=self.origin,
+            clock=self.clock,
+            signer=NoteSigner(keys[-1], signer.sign),
+            keys=keys[:-1],
+        )
+
+    @cached_property
+    def ledger(self) -> StoredLedger:
+        """The log with its envelopes."""
+        return StoredLedger(self.log, self.storage)
+
+    @cached_property
+    def projections(self) -> SqlProjections:
+        """Lineage and inventory; :meth:`catch_up` keeps them in step."""
+        return SqlProjections(self.engine, self.id)
+
+    def catch_up(self) -> None:
+        """Project the entries that are new.
+
+        Raises:
+            TrustError: The ledger has a newer trust root than this folder.
+        """
+        Projector(self.ledger, self.projections, self.trust).catch_up()
+        versions = self.projections.attestations(predicate_type=TRUST)
+        if versions and versions[-1].subject_digest != str(self.trust.digest):
+            raise TrustError(
+                "the ledger has another trust root than this folder",
+                where=f"log {versions[-1].index}",
+                next_step="run `tidegate trust pull`",
+                slug="trust-behind",
+            )
+
+    @cached_property
+    def policy(self) -> PolicyBundle:
+        """The policy in force."""
+        name = self.settings.policy.bundle
+        path = self.root / name
+        return load_path(path) if name.endswith((".toml", ".json")) else bundled(name)
+
+    def directives(self) -> DirectiveState:
+        """Return what holds: quarantines, revocations, approvals, waivers, aliases."""
+        self.catch_up()
+        return fold(self.projections.directives(), self.trust)
+
+    def verification(self) -> Verification:
+        """Return what statements are verified against: the present signed head.
+
+        Raises:
+            RollbackError: The log is behind a head that this client saw.
+            ForkError: It is not the log that this client saw.
+        """
+        head = open_head(self.log.checkpoint(), self.trust)
+        if self.state is not None:
+            Memory(self.state).check(head, self.log.prove_consistency)
+        state = self.directives()
+        return Verification(self.trust, head, revocations(state), self.clock.now())
+
+    def chains(self) -> ChainReader:
+        """Return a reader of evidence chains against the present head."""
+        verification = self.verification()
+        size = verification.head.checkpoint.size
+        return ChainReader(self.projections, StatementsAt(self.ledger, size), verification)
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who acts.
+
+        Raises:
+            AccessError: Nobody is named, or the key can't be used.
+        """
+        if self.act_as is None:
+            raise AccessError(
+                "nobody is named to act",
+                next_step="name a principal with --as, or set signing.principal",
+                slug="no-principal",
+            )
+        signer = self.keys.load(self.act_as, passphrase=self.unlock(self.act_as))
+        trusted = self.trust.key(
+            signer.verifier.key_id, at=self.clock.now(), purpose=Purpose.ATTEST
+        )
+        return Principal(self.act_as, trusted.roles, signer)
+
+    @cached_property
+    def notary(self) -> WorkspaceNotary:
+        """Signs as the principal, appends to the log."""
+        return WorkspaceNotary(self.id, self.principal, self.policy, self.ledger, self.clock, TOOL)
+
+    def runner(self, schemas: Mapping[str, TableSchema] | None = None) -> GateRunner:
+        """Return the gate runner of this workspace."""
+        return GateRunner(
+            resolver=PathResolver(schemas or {}),
+            evidence=Requirements(
+                self.chains, self.directives, self.trust, self.act_as or "", self.clock
+            ),
+            judge=PolicyJudge(
+                self.policy,
+                Mode(self.settings.policy.mode.value),
+                lambda: tuple(self.directives().waivers.values()),
+                self.clock,
+            ),
+            notary=self.notary,
+            cache=SqlCheckCache(self.engine, self.id),
+        )
+
+    def run(
+        self, gate: Gate, order: Order, schemas: Mapping[str, TableSchema] | None = None
+    ) -> Decision:
+        """Run a gate. See :meth:`tidegate.gates.runner.GateRunner.run`."""
+        if not order.dry_run:
+            self.notary.authorise(gate.stage)
+        return self.runner(schemas).run(gate, order)
+
+    def act(self, directive: Directive) -> Receipt:
+        """Sign a directive and append it; what it does holds from then on.
+
+        Raises:
+            AccessError: The principal's key can't be used, or its role does not allow the act.
+        """
+        predicate = to_predicate(directive, owner=self.principal.name)
+        check_actor(self.principal, directive.kind)
+        subject = _subject(directive, predicate.target)
+        return self.notary.publish(predicate.statement((subject,)), kind="directive")
+
+
+TOOL = Tool("tidegate", __version__)
+
+
+def check_actor(principal: Principal, kind: str) -> None:
+    """Check that a principal's role allows a kind of directive.
+
+    Raises:
+        AccessError: It does not.
+    """
+    wanted = ACTORS.get(kind, frozenset(Role))
+    if not principal.roles & wanted:
+        raise AccessError(
+            f"{principal.name} may not {kind}",
+            where=f"roles: {', '.join(sorted(principal.roles)) or 'none'}",
+            next_step=f"act as a principal with the role {' or '.join(sorted(wanted))} (--as)",
+            slug="role",
+        )
+
+
+def _subject(directive: Directive, target: str) -> Subject:
+    payload = directive.to_json()
+    named = next((str(payload[name]) for name in ("digest", "subject") if name in payload), "")
+    if named.startswith("sha256:"):
+        return Subject.of(target, Digest.parse(named))
+    return Subject.of(target, sha256(target.encode()))
+
+
+def store_url(root: Path, settings: Settings) -> str:
+    """Return the store's URL with a relative SQLite path made absolute from the folder."""
+    url = settings.store.url
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith("sqlite:////"):
+        return f"{prefix}{(root / url.removeprefix(prefix)).absolute()}"
+    return url
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Return where a client remembers heads.
+
+    It is apart from the workspace, so that a restored backup does not take the memory back.
+    """
+    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")) / ".local/state")
+    return Path(base).expanduser() / "tidegate" / "heads"
