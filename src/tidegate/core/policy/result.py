@@ -67,7 +67,9 @@ class RuleResult:
     """How to get to allow."""
     facts: tuple[FactUse, ...] = ()
     waived_by: str | None = None
-    """The waiver's id, where a waiver turned a denial into an allow."""
+    """The waivers' ids, where they turned a denial into an allow."""
+    error: str | None = None
+    """Why the rule itself could not be evaluated; told apart from a denial, and never an allow."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the form that is signed."""
@@ -83,4 +85,6 @@ class RuleResult:
         }
         if self.waived_by:
             out["waivedBy"] = self.waived_by
+        if self.error:
+            out["error"] = self.error
         return out
