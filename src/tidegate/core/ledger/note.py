@@ -183,7 +183,7 @@ class Note:
             raise VerificationError("a note is not UTF-8", slug="bad-note") from None
         text, blank, lines = whole.rpartition("\n\n")
         control = any(char < " " and char != "\n" for char in whole)
-        if not blank or not text or not lines or control:
+        if not blank or not lines or control:
             raise VerificationError("not a signed note", slug="bad-note")
         return cls(text + "\n", parse_signatures(lines))
 

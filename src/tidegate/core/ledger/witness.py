@@ -248,6 +248,8 @@ def request_cosignature(
         if seen > checkpoint.size or seen == old:
             raise _contradicted(checkpoint, f"the witness has seen another head of size {seen}")
         status, body = post(Request(seen, tuple(prove(seen)) if seen else (), note).to_bytes())
+        if status == 409 and _parse_size(body) == seen:  # noqa: PLR2004 - it has another root there
+            raise _contradicted(checkpoint, f"the witness has seen another head of size {seen}")
     if status == 422:  # noqa: PLR2004 - the proof failed
         raise _contradicted(
             checkpoint, "the witness finds that this head does not continue its own"
