@@ -32,7 +32,7 @@ _SIZE = {
     "TB": 10**12,
     "TiB": 2**40,
 }
-_PATTERN = r"^[0-9]{1,9} ?(?:%s)$"
+_PATTERN = r"^[0-9]{1,16} ?(?:%s)$"
 _MAX = 2**53 - 1
 
 
@@ -65,7 +65,7 @@ def size_text(count: int) -> str:
 
 
 def _read(text: str, units: dict[str, int], what: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,9}) ?([A-Za-z]{1,3})", text)
+    match = re.fullmatch(r"([0-9]{1,16}) ?([A-Za-z]{1,3})", text)
     if match is None or match[2] not in units:
         raise ValueError(f"{text[:40]!r} is not {what}")
     value = int(match[1]) * units[match[2]]

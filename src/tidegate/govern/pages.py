@@ -16,7 +16,7 @@ from tidegate.core.canonical import Json
 from tidegate.core.errors import TidegateError, UsageError
 from tidegate.core.finding import Rule
 from tidegate.govern.controls import FRAMEWORKS, Control, controls
-from tidegate.govern.rules import rules, rules_of
+from tidegate.govern.rules import rules, rules_of, unread_modules
 
 _FAMILY_ADVICE: Mapping[str, str] = {
     "TG-BUG": "Report it. TIDEGATE_DEBUG=1 shows the traceback; read it before you send it.",
@@ -67,16 +67,15 @@ def page(reference: str) -> Page:
         UsageError: There is no such thing; the nearest id is suggested.
     """
     head, _, slug = reference.partition("/")
-    known = f"{head.upper()}/{slug.lower()}" if slug else head.upper()
+    head, slug = head.upper(), slug.lower()
+    known = f"{head}/{slug}" if slug else head
     if known in controls():
         return _control(controls()[known])
-    if head.upper() in families():
-        return _family(head.upper(), known)
+    if head in families():
+        return _family(head, known)
     if known in rules():
         return _rule(rules()[known])
-    if head.upper() in controls():
-        raise _nothing(reference, [rule.id for rule in rules_of(head.upper())])
-    raise _nothing(reference, [*controls(), *families(), *rules()])
+    raise _unknown_rule(head, slug) if slug and head in controls() else _unknown(reference)
 
 
 def families() -> Mapping[str, tuple[type[TidegateError], ...]]:
@@ -99,10 +98,7 @@ def _control(control: Control) -> Page:
         "risk": control.risk,
         "evidence": control.evidence,
         "fix": control.fix,
-        "rules": tuple(
-            f"{rule.id} ({rule.severity.label}): {rule.title}" for rule in rules_of(control.id)
-        )
-        or "none; policy decides over facts alone",
+        "rules": _rules(control.id),
         "frameworks": tuple(
             f"{name}: {', '.join(control.frameworks[key])}"
             for key, name in FRAMEWORKS.items()
@@ -118,6 +114,13 @@ def _control(control: Control) -> Page:
         "evidence ages after": f"{control.ttl_days} days",
     }
     return Page(control.id, f"{control.id} {control.title}", facts, sections)
+
+
+def _rules(control: str) -> tuple[str, ...]:
+    lines = [f"{rule.id} ({rule.severity.label}): {rule.title}" for rule in rules_of(control)]
+    if unread_modules():
+        lines.append(f"rules of {', '.join(unread_modules())} need an extra that is not installed")
+    return tuple(lines) or ("none; policy decides over facts alone",)
 
 
 def _rule(rule: Rule) -> Page:
@@ -160,12 +163,16 @@ def _waive(control: str) -> str:
     )
 
 
-def _nothing(reference: str, names: list[str]) -> UsageError:
-    head, slash, slug = reference.partition("/")
-    spelt = f"{head.upper()}{slash}{slug.lower()}"
-    close = [name for name in names if slug and name.startswith(spelt)]
-    close = close or get_close_matches(spelt, names, n=1, cutoff=0.5)
+def _unknown_rule(control: str, slug: str) -> UsageError:
+    slugs = [rule.id.partition("/")[2] for rule in rules_of(control)]
+    close = [name for name in slugs if name.startswith(slug)]
+    close = close or get_close_matches(slug, slugs, n=1)
+    step = f"did you mean {control}/{close[0]}?" if close else f"see `tidegate explain {control}`"
+    return UsageError(f"{control} has no rule {slug!r}", next_step=step, slug="unknown-id")
+
+
+def _unknown(reference: str) -> UsageError:
+    close = get_close_matches(reference.upper(), [*controls(), *families()], n=1)
     step = f"did you mean {close[0]}?" if close else "`tidegate explain` lists what there is"
-    return UsageError(
-        f"there is no control, rule or error {reference!r}", next_step=step, slug="unknown-id"
-    )
+    problem = f"there is no control, rule or error {reference!r}"
+    return UsageError(problem, next_step=step, slug="unknown-id")

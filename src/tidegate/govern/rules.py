@@ -11,26 +11,46 @@ from types import MappingProxyType
 
 from tidegate.core.finding import Rule
 
-MODULES: tuple[str, ...] = ("tidegate.detect.supply.rules",)
+MODULES: tuple[str, ...] = (
+    "tidegate.detect.supply.rules",
+    "tidegate.detect.tabular.poison",
+)
 """Modules with a ``RULES`` tuple, each rule in exactly one of them."""
 
 
-@cache
 def rules() -> Mapping[str, Rule]:
     """Return every rule by id, in order of id.
 
     Raises:
         ValueError: Two modules declare one id.
     """
-    found: dict[str, Rule] = {}
-    for name in MODULES:
-        for rule in import_module(name).RULES:
-            if rule.id in found:
-                raise ValueError(f"rule {rule.id} is declared twice, again in {name}")
-            found[rule.id] = rule
-    return MappingProxyType(dict(sorted(found.items())))
+    return _catalogue()[0]
+
+
+def unread_modules() -> tuple[str, ...]:
+    """Return the listed modules whose rules can't be read, as an optional extra is missing."""
+    return _catalogue()[1]
 
 
 def rules_of(control: str) -> tuple[Rule, ...]:
     """Return the rules that serve one control."""
     return tuple(rule for rule in rules().values() if rule.control == control)
+
+
+@cache
+def _catalogue() -> tuple[Mapping[str, Rule], tuple[str, ...]]:
+    found: dict[str, Rule] = {}
+    unread: list[str] = []
+    for name in MODULES:
+        try:
+            module = import_module(name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("tidegate"):
+                raise
+            unread.append(name)
+            continue
+        for rule in module.RULES:
+            if rule.id in found:
+                raise ValueError(f"rule {rule.id} is declared twice, again in {name}")
+            found[rule.id] = rule
+    return MappingProxyType(dict(sorted(found.items()))), tuple(unread)
