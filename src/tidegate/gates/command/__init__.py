@@ -1,0 +1,1 @@
+"""Wrapped commands: what prepare, train and validate share when they run somebody's program."""

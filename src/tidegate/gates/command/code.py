@@ -1,0 +1,161 @@
+"""The code that runs: exported, digested, and tied to a commit where there is one.
+
+Only what is exported is visible to the command, so the code that ran is the code that was
+digested, and data that lies beside it is out of sight. With git, that is what HEAD holds when the
+tree is clean, else the tracked files as they are now, which is recorded as lower assurance. Without
+git, it is the folder.
+"""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.core.artifact.manifest import build_manifest
+from tidegate.core.canonical import Json
+from tidegate.core.digest import Digest
+from tidegate.core.errors import CheckError, SubjectError
+
+MAX_BYTES = 64 << 20
+MAX_FILES = 20_000
+_GIT_SECONDS = 60
+_LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".tidegate", ".venv", "venv", "node_modules", "__pycache__", "*.pyc"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Exported code."""
+
+    path: Path
+    """Where the export lies."""
+    digest: Digest
+    """Digest of the export's manifest."""
+    commit: str | None
+    """The commit that it is, where the tree is clean."""
+    repository: str | None
+    """The origin's address, without credentials."""
+    how: str
+    """``commit``, ``dirty`` (tracked files that differ from the commit) or ``folder``."""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a commit says what ran."""
+        return self.commit is not None
+
+    def to_json(self) -> dict[str, Json]:
+        """Return what is signed."""
+        return {
+            "digest": str(self.digest),
+            "commit": self.commit,
+            "repository": self.repository,
+            "how": self.how,
+        }
+
+
+def export_code(folder: Path, destination: Path) -> Code:
+    """Copy the code of a folder to a new place and digest it there.
+
+    Raises:
+        SubjectError: The folder does not exist, or is larger than code should be.
+        CheckError: git failed.
+    """
+    if not folder.is_dir():
+        raise SubjectError(
+            "the code folder does not exist",
+            where=str(folder),
+            next_step="name it with --code",
+            slug="no-code",
+        )
+    commit, how = None, "folder"
+    tracked = _tracked(folder)
+    if tracked is None:
+        _check_size(folder)
+        shutil.copytree(folder, destination, ignore=_LEFT_OUT, symlinks=True)
+    else:
+        head = _git(folder, "rev-parse", "HEAD")
+        clean = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") == ""
+        commit, how = (head, "commit") if clean and head else (None, "dirty")
+        _copy_files(folder, tracked, destination)
+    manifest = build_manifest(destination)
+    return Code(destination, manifest.digest, commit, _repository(folder), how)
+
+
+def _tracked(folder: Path) -> list[str] | None:
+    """Return the tracked paths below a folder, or ``None`` where git knows nothing of it."""
+    listed = _git(folder, "ls-files", "-z", "--cached", "--", ".")
+    if not listed:
+        return None
+    return [name for name in listed.split("\0") if name and (folder / name).is_file()]
+
+
+def _copy_files(folder: Path, names: list[str], destination: Path) -> None:
+    total = sum((folder / name).stat().st_size for name in names)
+    if total > MAX_BYTES or len(names) > MAX_FILES:
+        raise _too_large(folder)
+    for name in names:
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, target, follow_symlinks=False)
+
+
+def _check_size(folder: Path) -> None:
+    total = count = 0
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            total, count = total + path.stat().st_size, count + 1
+        if total > MAX_BYTES or count > MAX_FILES:
+            raise _too_large(folder)
+
+
+def _too_large(folder: Path) -> SubjectError:
+    return SubjectError(
+        f"the code folder holds more than {MAX_BYTES >> 20} MiB or {MAX_FILES} files",
+        where=str(folder),
+        next_step="name the folder of the code alone with --code; data goes in with --input",
+        slug="code-too-large",
+    )
+
+
+def _repository(folder: Path) -> str | None:
+    address = _git(folder, "config", "--get", "remote.origin.url")
+    if not address:
+        return None
+    scheme, separator, rest = address.partition("://")
+    # A token in the address must not be signed into the log.
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else address
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return git's output, or ``None`` where there is no git or no repository."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    # Hooks, file system monitors and the user's configuration could run programs: switch them off.
+    command = [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    environment = {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+        "PATH": "/usr/bin:/bin",
+    }
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed program, no shell
+            [*command, *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CheckError(
+            "git could not be asked about the code",
+            where=str(folder),
+            cause=str(error)[:100],
+            slug="git",
+        ) from None
+    return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
