@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tidegate.core.errors import (
+    AccessError,
     BusyError,
     ForkError,
     LedgerError,
     ProofError,
     RollbackError,
     SignatureError,
-    StoreError,
     TidegateError,
     UsageError,
     VerificationError,
@@ -275,12 +275,36 @@ def test_a_crash_loses_nothing_acknowledged_and_signs_no_contradiction(
     assert len(list(after.entries())) == head.size
 
 
+def test_a_store_too_busy_for_the_signed_head_gets_it_later(make_bench: type[Bench]) -> None:
+    """The receipt stands for the commit; asking for the head is where the error shows."""
+    storage = BusyForHeads("acme")
+    log = make_bench(storage=storage).log()
+    bench = make_bench(storage=storage)
+    bench.fill(log, 3)
+    storage.busy = True
+    assert bench.fill(log, 2)[0].size == 5
+    with pytest.raises(BusyError):
+        log.checkpoint()
+    storage.busy = False
+    bench.fill(log, 1)
+    assert head_of(log).size == 6
+
+
+class BusyForHeads(MemoryLogStorage):
+    busy = False
+
+    def save_checkpoint(self, size: int, note: bytes) -> None:
+        if self.busy:
+            raise BusyError("the write lock could not be had")
+        super().save_checkpoint(size, note)
+
+
 def test_a_signer_that_fails_does_not_lose_the_entry(bench: Bench) -> None:
     log = bench.log()
     bench.fill(log, 1)
 
     def refuse(message: bytes) -> bytes:
-        raise StoreError("the token is unplugged", cause=f"{len(message)} bytes")
+        raise AccessError("the token is unplugged", cause=f"{len(message)} bytes")
 
     broken = Log(
         bench.storage,
@@ -288,7 +312,7 @@ def test_a_signer_that_fails_does_not_lose_the_entry(bench: Bench) -> None:
         clock=bench.clock,
         signer=NoteSigner(bench.signer.key, refuse),
     )
-    with pytest.raises(StoreError):
+    with pytest.raises(AccessError):
         bench.fill(broken, 1)
     assert broken.head.size == 2
     assert head_of(log).size == 2

@@ -21,6 +21,7 @@ from tidegate.core.errors import (
     LedgerError,
     ProofError,
     RollbackError,
+    StoreError,
     UsageError,
     VerificationError,
 )
@@ -164,14 +165,15 @@ class Log:
     def append(self, items: Sequence[PendingEntry]) -> list[Receipt]:
         """Commit entries, leaves, tiles and the new head in one transaction, then sign the head.
 
-        If signing fails the entries are committed all the same, and the next append or
-        `checkpoint` signs.
+        The receipts stand for the commit. A store that is too busy to take the signed head as
+        well gets it with the next append or `checkpoint`, which is where that error shows.
 
         Raises:
             UsageError: An entry is too large, another workspace's, or not its envelope's.
             LedgerError: The clock is behind, the log is closed, or the store contradicts itself.
             BusyError: Another writer was faster or holds the store.
             StoreError: The store failed; nothing was written.
+            AccessError: The log's key can't be used; the entries are committed all the same.
         """
         for item in items:
             check_pending(item, self.storage.workspace)
@@ -194,11 +196,7 @@ class Log:
             self._builder = builder
             self._last = replace(items[-1].entry, time=time)
             self._seen = (head.size, head.root)
-            if self._signed is not None and self._signed.root == before.root:
-                # Grown out of the very head that was signed last: nothing left to compare.
-                self._sign(*self._seen)
-            elif self._signer is not None:
-                self._publish()
+            self._sign_appended(before)
         return [Receipt(entry.index, entry.leaf_hash, head.size, time) for entry in entries]
 
     def checkpoint(self) -> bytes:
@@ -326,6 +324,19 @@ class Log:
         if starts and (self._last is not None or starts != [0]):
             raise UsageError("only the first entry is a genesis", slug="not-first")
         return Micros(max(now, last))
+
+    def _sign_appended(self, before: Head) -> None:
+        if self._signer is None:
+            return
+        try:
+            if self._signed is not None and self._signed.root == before.root:
+                # Grown out of the very head that was signed last: nothing left to compare.
+                self._sign(*self._seen)
+            else:
+                self._publish()
+        except StoreError as error:
+            self._signed = None
+            logger.warning("%s is not signed yet: %s", self.origin, error.code)
 
     def _publish(self) -> None:
         """Sign the committed head if the newest signed one is older."""
