@@ -98,6 +98,16 @@ def test_outcome(case: Case) -> None:
     assert any(case.message in result.message for result in evaluation.results) or not case.message
 
 
+def test_what_a_failed_check_did_not_measure_is_undecided_not_denied() -> None:
+    """A check that raised states only that it did not run; its measurements can't be read."""
+    rule = replace(CHAIN, require="check.pii.above_label == 0")
+    bundle = replace(policy(rule), checks=("pii",), facts={"check.pii.above_label": FactType.INT})
+    failed = judge(bundle, facts(check__pii__ran=False))
+    assert failed.outcome is Outcome.UNDECIDED
+    assert "check.pii did not end" in failed.results[0].message
+    assert judge(bundle, facts(check__pii__ran=True)).outcome is Outcome.DENY
+
+
 def test_an_error_is_reported_apart_from_a_denial() -> None:
     rule = replace(CHAIN, require="1 / train.age_s > 0")
     (result,) = judge(policy(rule), facts(train__age_s=0)).errors

@@ -86,6 +86,14 @@ def test_no_rule_at_the_gate_can_be_satisfied_by_no_change() -> None:
     assert why_not(bundle, FactSet(), gate="serve/check", now=0).reason == "none within 3"
 
 
+def test_a_rule_that_does_not_apply_yet_can_be_made_to() -> None:
+    """Nothing applies is undecided; the way to allow leads through a rule's condition."""
+    bundle = rule("signature.verified", when="signature.present")
+    answer = why_not(bundle, facts({"signature.present": False}), gate="serve/check", now=0)
+    assert [change.name for change in answer.changes] == ["signature.present", "signature.verified"]
+    assert answer.proved
+
+
 def test_a_search_ends_within_its_steps() -> None:
     names = ("planned", "examined", "skipped", "failed")
     parts = " + ".join(f"coverage.{name} * {index + 3}" for index, name in enumerate(names))

@@ -47,8 +47,17 @@ class View:
     types: Mapping[str, FactType]
 
     def fact(self, name: str) -> Fact:
-        """Return a declared fact; one that nobody stated is missing."""
-        return self.facts.get(name) or Fact.missing(name, self.types[name])
+        """Return a declared fact; one that nobody stated is missing.
+
+        What a check that failed did not measure is not missing, it can't be read.
+        """
+        if fact := self.facts.get(name):
+            return fact
+        check = name.rpartition(".")[0]
+        ran = self.facts.get(f"{check}.ran")
+        if ran is not None and ran.value is False:
+            return Fact.unreadable(name, self.types[name], source=f"{check} did not end")
+        return Fact.missing(name, self.types[name])
 
     def fill(self, template: str) -> str:
         """Replace ``{fact.name}`` by values; nothing else in the template has a meaning."""

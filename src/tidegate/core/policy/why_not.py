@@ -126,13 +126,16 @@ class _Search:
         self, judged: _Judged, changes: dict[str, Fact], depth: int
     ) -> dict[str, Fact] | None:
         """Return changes that make no rule refuse, with at most ``depth`` more, or ``None``."""
+        opened = [tuple(name for name in free if name not in changes) for free in self.free]
         refusing = [
-            tuple(name for name in free if name not in changes)
-            for free, item in zip(self.free, judged, strict=True)
+            names
+            for names, item in zip(opened, judged, strict=True)
             if item is not None and item.outcome is not _ALLOW
         ]
-        if not refusing:
+        if not refusing and any(judged):
             return changes
+        if not refusing:  # No rule applies, which is undecided: any of them might.
+            refusing = [tuple(dict.fromkeys(name for names in opened for name in names))]
         if _disjoint(refusing) > depth:
             return None
         for name in min(refusing, key=len):
