@@ -6,7 +6,7 @@ otherwise silently leave the default in force.
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BeforeValidator
 
@@ -28,12 +28,17 @@ TEST_PREFIX = "TIDEGATE_TEST_"
 """Variables of the test suite."""
 
 
+def all_keys() -> list[tuple[str, str]]:
+    """Return every section and key."""
+    return [(section, key) for section, model in sections().items() for key in model.model_fields]
+
+
 def variables() -> dict[str, tuple[str, str]]:
     """Return every variable that can be set, with its section and key."""
     return {
         f"{PREFIX}{section.upper()}__{key.upper()}": (section, key)
-        for section, model in sections().items()
-        for key in model.model_fields
+        for section, key in all_keys()
+        if not _is_list_of_tables(section, key)
     }
 
 
@@ -90,6 +95,14 @@ def _value(name: str, section: str, key: str, text: str) -> Any:
     if get_origin(annotation) is tuple:
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
+
+
+def _is_list_of_tables(section: str, key: str) -> bool:
+    # A list of tables has no form in one variable.
+    annotation = sections()[section].model_fields[key].annotation
+    return any(
+        isinstance(part, type) and issubclass(part, Section) for part in get_args(annotation)
+    )
 
 
 def _written_with_unit(section: str, key: str) -> bool:

@@ -63,13 +63,18 @@ def load(folder: Path, environ: Mapping[str, str]) -> Loaded:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise _explain(error, file, places, origins) from None
-    known = {f"{section}.{key}": DEFAULT for section, key in environment.variables().values()}
+    known = {f"{section}.{key}": DEFAULT for section, key in environment.all_keys()}
     return Loaded(settings, {**known, **origins}, file if text is not None else None)
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     out = Settings.model_json_schema()
+    # pydantic writes defaults as Python holds them; a reader needs them as the file has them.
+    for section, table in shown(Settings()).items():
+        fields = out["$defs"][environment.sections()[section].__name__]["properties"]
+        for key, value in table.items():
+            fields[key]["default"] = value
     out["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     out["title"] = FILE
     return out

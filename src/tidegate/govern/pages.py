@@ -73,9 +73,11 @@ def page(reference: str) -> Page:
         return _control(controls()[known])
     if head in families():
         return _family(head, known)
+    if head not in controls():
+        raise _unknown(reference)
     if known in rules():
         return _rule(rules()[known])
-    raise _unknown_rule(head, slug) if slug and head in controls() else _unknown(reference)
+    raise _unknown_rule(head, slug)
 
 
 def families() -> Mapping[str, tuple[type[TidegateError], ...]]:
