@@ -16,7 +16,7 @@ from tidegate.core.digest import Digest
 from tidegate.core.errors import TidegateError, VerificationError
 from tidegate.core.stage import Outcome, Stage
 from tidegate.core.verify import LoggedStatement, Verification, VerifiedEntry
-from tidegate.graph.rows import AttestationRow, ProjectionStore
+from tidegate.graph.rows import ArtifactRow, AttestationRow
 
 CONTEXT_KINDS = frozenset({"code", "environment", "order", "policy", "report", "image"})
 """Kinds that accompany data and models: named by digest in statements, admitted by no gate."""
@@ -97,6 +97,18 @@ class Chain:
         return bool(raw) and all(digest in admitted for digest in raw)
 
 
+class StatementIndex(Protocol):
+    """Says where to look; nothing that it says is believed."""
+
+    def attestations_about(self, digest: str) -> list[AttestationRow]:
+        """Return the statements about a digest, oldest first."""
+        ...
+
+    def artifact(self, digest: str) -> ArtifactRow | None:
+        """Return an artifact's kind and name."""
+        ...
+
+
 class StatementSource(Protocol):
     """Gives a logged statement with its inclusion proof in the head that is verified against."""
 
@@ -113,7 +125,7 @@ class StatementSource(Protocol):
 class ChainReader:
     """Walks and verifies."""
 
-    store: ProjectionStore
+    store: StatementIndex
     statements: StatementSource
     verification: Verification
 

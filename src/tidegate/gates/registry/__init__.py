@@ -1,0 +1,1 @@
+"""Registry: scan, sign, admit and promote models."""

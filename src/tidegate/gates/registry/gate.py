@@ -1,0 +1,125 @@
+"""Registry: nothing malicious in, nothing unsigned out.
+
+*Admit* scans the model without running it, verifies its signature, and wants a complete bill of
+materials. *Promote* wants the whole chain, and the approvals of other people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.core.canonical import Json
+from tidegate.core.errors import UsageError
+from tidegate.core.finding import Coverage, Detector, Finding, Location, Rule, Severity
+from tidegate.core.identity.trust import TrustRoot
+from tidegate.core.stage import Stage
+from tidegate.detect.supply.engine import DETECTOR, scan_path
+from tidegate.gates.contract import Check, CheckResult, GateRequest
+from tidegate.gates.signature import SignedModel, signature_check
+
+RULES = (
+    Rule(
+        "TG-REG-04/incomplete-bom",
+        "A bill of materials with gaps",
+        Severity.MEDIUM,
+        "After an advisory nobody can tell whether this model holds the affected part.",
+        "Name data, code, packages and licence when the model is admitted.",
+        atlas=("AML.T0010",),
+        owasp=("LLM03:2025",),
+    ),
+)
+_BOM = Detector("bom", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Bom:
+    """A bill of materials that was written beside the model."""
+
+    path: Path
+    missing: tuple[str, ...]
+    """Fields that a complete one has."""
+    score: str
+    """Completeness from 0 to 1, as a decimal string."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitGate:
+    """The checks of ``registry admit``."""
+
+    model: SignedModel
+    bom: Bom
+    trust: TrustRoot
+
+    @property
+    def stage(self) -> Stage:
+        """Registry."""
+        return Stage.REGISTRY
+
+    def checks(self, request: GateRequest) -> Sequence[Check]:  # noqa: ARG002 - the protocol's
+        """Return the checks: scan, signature, bill of materials."""
+        path = self.model.path
+        return (
+            Check("scan", "TG-REG-03", DETECTOR, lambda: scan_result(path), resume_key={}),
+            signature_check(self.model, self.trust),
+            Check("bom", "TG-REG-04", _BOM, lambda: _bom_result(self.bom)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteGate:
+    """The checks of ``registry promote``; the chain and approvals are policy's."""
+
+    model: SignedModel
+    trust: TrustRoot
+
+    @property
+    def stage(self) -> Stage:
+        """Registry."""
+        return Stage.REGISTRY
+
+    def checks(self, request: GateRequest) -> Sequence[Check]:  # noqa: ARG002 - the protocol's
+        """Return the checks: the signature still covers every file."""
+        return (signature_check(self.model, self.trust),)
+
+
+def scan_result(path: Path) -> CheckResult:
+    """Scan a model without running any of it."""
+    report = scan_path(path)
+    return CheckResult(report.coverage, report.findings, report.facts())
+
+
+def _bom_result(bom: Bom) -> CheckResult:
+    findings = tuple(
+        Finding(
+            "TG-REG-04/incomplete-bom",
+            Severity.MEDIUM,
+            f"the bill of materials lacks {name}",
+            Location(bom.path.name),
+        )
+        for name in bom.missing
+    )
+    facts = {"complete": not bom.missing, "score": float(bom.score)}
+    return CheckResult(Coverage(1, 1, unit="document"), findings, facts)
+
+
+def alias_name(name: str, version: str) -> str:
+    """Return the canonical name of a version.
+
+    Raises:
+        UsageError: A part has characters that could confuse a reader.
+    """
+    for part in (name, version):
+        allowed = part.isascii() and all(char.isalnum() or char in "-_." for char in part)
+        if not part or not allowed or part != part.lower() or len(part) > 64:  # noqa: PLR2004
+            raise UsageError(
+                "not a canonical name",
+                where=f"{name}@{version}"[:100],
+                next_step="use lower-case letters, digits, dots, dashes and underscores",
+                slug="bad-name",
+            )
+    return f"{name}@{version}"
+
+
+def promotion_parameters(name: str, version: str, stage: str) -> dict[str, Json]:
+    """Return what is signed with a promotion."""
+    return {"name": name, "version": version, "stage": stage}
