@@ -14,22 +14,7 @@ from functools import singledispatch
 from typing import Any
 
 from tidegate.core.errors import LedgerError
-from tidegate.core.policy.directives import (
-    Alias,
-    Approve,
-    Directive,
-    Quarantine,
-    ReinstateArtifact,
-    ReinstateKey,
-    Release,
-    RetractApproval,
-    RetractWaiver,
-    RevokeArtifact,
-    RevokeKey,
-    Rollback,
-    Unknown,
-    Waive,
-)
+from tidegate.core.policy import directives as acts
 from tidegate.core.policy.waiver import Waiver
 
 WAIVE = "waive"
@@ -91,12 +76,12 @@ class DirectiveState:
     """By id; whether one holds is judged where it is used."""
     aliases: Mapping[str, tuple[Named, ...]] = field(default_factory=dict[str, tuple[Named, ...]])
     """By name: its history, the present last."""
-    unknown: tuple[tuple[int, Unknown], ...] = ()
+    unknown: tuple[tuple[int, acts.Unknown], ...] = ()
     """Directives of a kind that this release does not know, with their index."""
     refused: tuple[Refused, ...] = ()
 
     def apply(
-        self, index: int, directive: Directive, principal: str, time: int
+        self, index: int, directive: acts.Directive, principal: str, time: int
     ) -> "DirectiveState":
         """Return the state after one more entry.
 
@@ -150,38 +135,38 @@ class DirectiveState:
 
 
 @singledispatch
-def _effect(directive: Directive, state: DirectiveState, act: Act) -> DirectiveState:
+def _effect(directive: acts.Directive, state: DirectiveState, act: Act) -> DirectiveState:
     """Return the state with one directive's effect, or with its refusal noted."""
     return _refuse(state, directive, act, "the kind has no effect")
 
 
 @_effect.register
-def _(directive: Unknown, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.Unknown, state: DirectiveState, act: Act) -> DirectiveState:
     return replace(state, unknown=(*state.unknown, (act.index, directive)))
 
 
 @_effect.register
-def _(directive: Quarantine, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.Quarantine, state: DirectiveState, act: Act) -> DirectiveState:
     return replace(state, quarantined={**state.quarantined, directive.digest: act})
 
 
 @_effect.register
-def _(directive: RevokeArtifact, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.RevokeArtifact, state: DirectiveState, act: Act) -> DirectiveState:
     return replace(state, revoked={**state.revoked, directive.digest: act})
 
 
 @_effect.register
 def _(
-    directive: Release | ReinstateArtifact | ReinstateKey | RetractWaiver,
+    directive: acts.Release | acts.ReinstateArtifact | acts.ReinstateKey | acts.RetractWaiver,
     state: DirectiveState,
     act: Act,
 ) -> DirectiveState:
     """End what an earlier act began."""
     ended = {
-        Release: ("quarantined", "digest", "it is not in quarantine"),
-        ReinstateArtifact: ("revoked", "digest", "it is not revoked"),
-        ReinstateKey: ("revoked_keys", "key_id", "the key is not revoked"),
-        RetractWaiver: ("waivers", "waiver", "there is no such waiver"),
+        acts.Release: ("quarantined", "digest", "it is not in quarantine"),
+        acts.ReinstateArtifact: ("revoked", "digest", "it is not revoked"),
+        acts.ReinstateKey: ("revoked_keys", "key_id", "the key is not revoked"),
+        acts.RetractWaiver: ("waivers", "waiver", "there is no such waiver"),
     }
     kept, key, otherwise = ended[type(directive)]
     held, ending = getattr(state, kept), getattr(directive, key)
@@ -192,7 +177,7 @@ def _(
 
 
 @_effect.register
-def _(directive: RevokeKey, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.RevokeKey, state: DirectiveState, act: Act) -> DirectiveState:
     # A second revocation may only reach further back: the first one's finding stays true.
     before = state.revoked_keys.get(directive.key_id)
     since = min(directive.from_index, before.from_index if before else directive.from_index)
@@ -201,7 +186,7 @@ def _(directive: RevokeKey, state: DirectiveState, act: Act) -> DirectiveState:
 
 
 @_effect.register
-def _(directive: Waive, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.Waive, state: DirectiveState, act: Act) -> DirectiveState:
     return _with_waiver(
         state,
         Waiver(
@@ -219,7 +204,7 @@ def _(directive: Waive, state: DirectiveState, act: Act) -> DirectiveState:
 
 
 @_effect.register
-def _(directive: Approve, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.Approve, state: DirectiveState, act: Act) -> DirectiveState:
     if directive.action != WAIVE:
         key = (directive.subject, directive.action)
         given = {**state.approvals.get(key, {}), act.principal: act}
@@ -233,7 +218,7 @@ def _(directive: Approve, state: DirectiveState, act: Act) -> DirectiveState:
 
 
 @_effect.register
-def _(directive: RetractApproval, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.RetractApproval, state: DirectiveState, act: Act) -> DirectiveState:
     key = (directive.subject, directive.action)
     given = state.approvals.get(key, {})
     if act.principal in given:
@@ -252,21 +237,23 @@ def _(directive: RetractApproval, state: DirectiveState, act: Act) -> DirectiveS
 
 
 @_effect.register
-def _(directive: Alias, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.Alias, state: DirectiveState, act: Act) -> DirectiveState:
     if "@" in directive.name and directive.name in state.aliases:
         return _refuse(state, directive, act, "a version is bound to its digest for ever")
     return _point(state, directive, act)
 
 
 @_effect.register
-def _(directive: Rollback, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: acts.Rollback, state: DirectiveState, act: Act) -> DirectiveState:
     history = state.aliases.get(directive.name, ())
     if directive.digest not in {item.digest for item in history}:
         return _refuse(state, directive, act, "the name never meant that digest")
     return _point(state, directive, act)
 
 
-def _point(state: DirectiveState, directive: Alias | Rollback, act: Act) -> DirectiveState:
+def _point(
+    state: DirectiveState, directive: acts.Alias | acts.Rollback, act: Act
+) -> DirectiveState:
     if directive.digest in state.revoked or directive.digest in state.quarantined:
         return _refuse(state, directive, act, "the digest is revoked or in quarantine")
     history = (*state.aliases.get(directive.name, ()), Named(directive.digest, act))
@@ -277,5 +264,5 @@ def _with_waiver(state: DirectiveState, waiver: Waiver) -> DirectiveState:
     return replace(state, waivers={**state.waivers, waiver.id: waiver})
 
 
-def _refuse(state: DirectiveState, directive: Directive, act: Act, why: str) -> DirectiveState:
+def _refuse(state: DirectiveState, directive: acts.Directive, act: Act, why: str) -> DirectiveState:
     return replace(state, refused=(*state.refused, Refused(act, directive.kind, why)))
