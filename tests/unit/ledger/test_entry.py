@@ -82,6 +82,7 @@ BAD = {
     "subject is no digest": changed(subjects=["sha256:zz"]),
     "subject is no text": changed(subjects=[5]),
     "envelope is no digest": changed(envelope="x"),
+    "envelope is empty": changed(envelope=""),
     "envelope is null": changed(envelope=None),
     "float in a known field": changed(kind="gap", count=0.5),
     "too large": changed(tool="x" * 70_000),
@@ -97,6 +98,8 @@ def test_what_claims_this_version_and_is_not_is_refused(name: str) -> None:
 UNWRITABLE = {
     "unknown kind": Entry("telepathy", "acme"),
     "another kind's field": Entry("drill", "acme", extra={"origin": "x"}),
+    "another version": Entry("drill", "acme", version=2),
+    "no envelope": Entry("drill", "acme", envelope=""),
     "no digest": Entry("drill", "acme", subjects=("x",)),
     "too large": Entry("drill", "acme", tool="x" * 70_000),
     "half a character": Entry("drill", "acme", tool="\ud800"),

@@ -37,13 +37,7 @@ def replace_file(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise StoreError(
-            "a file can't be written",
-            where=str(path),
-            cause=error.strerror,
-            next_step="check free space and permissions of the folder",
-            slug="write",
-        ) from error
+        raise _refused("written", path, error) from error
 
 
 def read_file(path: Path, *, limit: int) -> bytes | None:
@@ -58,9 +52,7 @@ def read_file(path: Path, *, limit: int) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StoreError(
-            "a file can't be read", where=str(path), cause=error.strerror, slug="read"
-        ) from error
+        raise _refused("read", path, error) from error
     if len(data) > limit:
         raise StoreError(f"a file is larger than {limit} bytes", where=str(path), slug="too-large")
     return data
@@ -77,9 +69,7 @@ def locked(path: Path) -> Generator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise StoreError(
-            "a lock file can't be opened", where=str(path), cause=error.strerror, slug="lock"
-        ) from error
+        raise _refused("locked", path, error) from error
     with file:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -95,3 +85,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refused(act: str, path: Path, error: OSError) -> StoreError:
+    hint = "check free space and permissions of the folder"
+    what, why = f"a file can't be {act}", error.strerror
+    return StoreError(what, where=str(path), cause=why, next_step=hint, slug=act)

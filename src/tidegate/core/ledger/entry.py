@@ -10,15 +10,15 @@ False
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json import JSONEncoder
-from typing import Self, TypeVar
+from typing import Self
 
 from tidegate.core.canonical import Json, dumps, loads
 from tidegate.core.digest import Digest
-from tidegate.core.errors import TidegateError, UsageError, VerificationError
+from tidegate.core.errors import SubjectError, UsageError, VerificationError
 from tidegate.core.ledger.tiles import MAX_ENTRY
 
 VERSION = 1
-_ENCODER = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ENCODE = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 KINDS: Mapping[str, frozenset[str]] = {
     "genesis": frozenset({"origin", "predecessor"}),
@@ -30,8 +30,6 @@ KINDS: Mapping[str, frozenset[str]] = {
     "close": frozenset({"successor"}),
 }
 """Kinds of entries, and the further fields that each may have."""
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,8 @@ class Entry:
     """The predicate in the envelope."""
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """Further fields; those of ``KINDS`` for a known entry."""
+    version: int = VERSION
+    """Of the entry's schema."""
     known: bool = True
     """Whether this version understands all of it."""
     raw: bytes | None = field(default=None, repr=False)
@@ -75,12 +75,14 @@ class Entry:
         """
         if self.raw is not None:
             return self.raw
+        values = {name: getattr(self, attribute) for name, (attribute, _) in _SHAPE.items()}
+        fields = {name: value for name, value in values.items() if value is not None}
         try:
-            data = self._encode()
+            # Their order is canonical, so that entries without further fields, nearly all, need
+            # no second sorting: the log's throughput is made here.
+            data = dumps({**self.extra, **fields}) if self.extra else _ENCODE(fields).encode()
         except ValueError as error:
-            raise UsageError(
-                "an entry can't be written", cause=str(error), slug="bad-entry"
-            ) from None
+            raise UsageError("an entry has no JSON", cause=str(error), slug="bad-entry") from None
         if len(data) > MAX_ENTRY:
             raise UsageError(
                 f"an entry takes {len(data)} bytes of the {MAX_ENTRY} that it may",
@@ -95,11 +97,12 @@ class Entry:
         Raises:
             UsageError: An unknown kind or field, something that is no digest, or too large.
         """
-        digests = (*self.subjects, self.envelope) if self.envelope else self.subjects
-        if not self.known or not self.extra.keys() <= KINDS.get(self.kind, frozenset()):
+        further = KINDS.get(self.kind)
+        understood = self.known and self.version == VERSION
+        if not understood or further is None or not self.extra.keys() <= further:
             raise UsageError("this version can't write such an entry", where=self.kind, slug="kind")
-        if self.kind not in KINDS or not all(map(_is_digest, digests)):
-            raise UsageError("an entry is not well-formed", where=self.kind, slug="bad-entry")
+        if not self._names_digests():
+            raise UsageError("an entry names no digest", where=self.kind, slug="bad-entry")
         self.to_bytes()
 
     @classmethod
@@ -112,66 +115,52 @@ class Entry:
         value = loads(data, what="an entry", limit=MAX_ENTRY)
         if not isinstance(value, dict):
             raise VerificationError("an entry is not an object", slug="bad-entry")
-        entry = cls._read(value, data)
-        if entry.known and not _is_well_formed(value, data, entry):
-            raise VerificationError(
-                "an entry of this version is not what it claims", where=entry.kind, slug="bad-entry"
-            )
+        # By exact type: true is no 1.
+        shape = {name: spec for name, spec in _SHAPE.items() if type(value.get(name)) is spec[1]}
+        fields: dict[str, Json] = {"kind": "", "workspace": ""}
+        fields |= {attribute: value[name] for name, (attribute, _) in shape.items()}
+        subjects = fields.pop("subjects", [])
+        fields["subjects"] = tuple(item for item in subjects if type(item) is str)
+        extra = {name: item for name, item in value.items() if name not in _SHAPE}
+        further = KINDS.get(fields["kind"])
+        known = value.get("v") == VERSION and further is not None and extra.keys() <= further
+        entry = cls(**fields, extra=extra, known=known, raw=data)
+        whole = len(entry.subjects) == len(subjects) and value.keys() & _SHAPE == shape.keys()
+        whole = whole and shape.keys() >= _REQUIRED
+        if known and not (whole and entry._is_sound(value)):
+            raise VerificationError("an entry is malformed", where=entry.kind, slug="bad-entry")
         return entry
 
-    def _encode(self) -> bytes:
-        # In the canonical order of keys, so that entries without further fields, nearly all,
-        # need no second sorting: the log's throughput is made here.
-        fields: dict[str, Json] = {"actor": self.actor}
-        if self.envelope is not None:
-            fields["envelope"] = self.envelope
-        fields |= {"keyId": self.key_id, "kind": self.kind}
-        if self.predicate_type is not None:
-            fields["predicateType"] = self.predicate_type
-        fields |= {
-            "subjects": self.subjects,
-            "time": self.time,
-            "tool": self.tool,
-            "v": VERSION,
-            "workspace": self.workspace,
-        }
-        if self.extra:
-            return dumps({**self.extra, **fields})
-        return _ENCODER.encode(fields).encode()
+    def _is_sound(self, value: dict[str, Json]) -> bool:
+        try:
+            canonical = dumps(value) == self.raw
+        except ValueError:
+            return False
+        return canonical and self.time >= 0 and self._names_digests()
 
-    @classmethod
-    def _read(cls, value: dict[str, Json], data: bytes) -> Self:
-        subjects: list[Json] = _typed(value.get("subjects"), list, [])
-        kind = _typed(value.get("kind"), str, "")
-        extra = {name: item for name, item in value.items() if name not in _FIELDS}
-        return cls(
-            kind=kind,
-            workspace=_typed(value.get("workspace"), str, ""),
-            time=_typed(value.get("time"), int, 0),
-            actor=_typed(value.get("actor"), str, ""),
-            key_id=_typed(value.get("keyId"), str, ""),
-            tool=_typed(value.get("tool"), str, ""),
-            subjects=tuple(item for item in subjects if isinstance(item, str)),
-            envelope=_typed(value.get("envelope"), str, None),
-            predicate_type=_typed(value.get("predicateType"), str, None),
-            extra=extra,
-            known=value.get("v") == VERSION and kind in KINDS and extra.keys() <= KINDS[kind],
-            raw=data,
-        )
+    def _names_digests(self) -> bool:
+        try:
+            for text in self.subjects if self.envelope is None else (*self.subjects, self.envelope):
+                Digest.parse(text)
+        except SubjectError:
+            return False
+        return True
 
 
-_REQUIRED = {
-    "v": int,
-    "kind": str,
-    "workspace": str,
-    "time": int,
-    "actor": str,
-    "keyId": str,
-    "tool": str,
-    "subjects": list,
+_SHAPE: Mapping[str, tuple[str, type]] = {
+    "actor": ("actor", str),
+    "envelope": ("envelope", str),
+    "keyId": ("key_id", str),
+    "kind": ("kind", str),
+    "predicateType": ("predicate_type", str),
+    "subjects": ("subjects", list),
+    "time": ("time", int),
+    "tool": ("tool", str),
+    "v": ("version", int),
+    "workspace": ("workspace", str),
 }
-_OPTIONAL = ("envelope", "predicateType")
-_FIELDS = {*_REQUIRED, *_OPTIONAL}
+"""Fields in canonical order: their attributes and JSON types."""
+_REQUIRED = _SHAPE.keys() - {"envelope", "predicateType"}
 
 
 def genesis(
@@ -188,31 +177,3 @@ def genesis(
     """
     extra = {"origin": origin} | ({"predecessor": predecessor} if predecessor else {})
     return Entry("genesis", workspace, actor=actor, tool=tool, extra=extra)
-
-
-def _typed(value: Json, kind: type[object], default: _T) -> _T:
-    return value if isinstance(value, kind) else default  # type: ignore[return-value]  # the caller pairs them
-
-
-def _is_well_formed(value: dict[str, Json], data: bytes, entry: Entry) -> bool:
-    try:
-        canonical = dumps(value) == data
-    except ValueError:
-        return False
-    # By exact type: true is no 1, and a subject that is no string was dropped on reading.
-    return (
-        canonical
-        and all(type(value.get(name)) is kind for name, kind in _REQUIRED.items())
-        and all(type(value.get(name, "")) is str for name in _OPTIONAL)
-        and entry.time >= 0
-        and len(entry.subjects) == len(value["subjects"])
-        and all(map(_is_digest, (*entry.subjects, *filter(None, [entry.envelope]))))
-    )
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        Digest.parse(text)
-    except TidegateError:
-        return False
-    return True

@@ -36,6 +36,7 @@ from tidegate.core.ledger.tiles import TileBuilder, right_edge
 logger = logging.getLogger(__name__)
 
 EMPTY = Head(size=0, root=EMPTY_ROOT, edge=(), epoch=0)
+_SELF = "the store contradicts itself"
 _FSCK = "run a full check (tidegate log fsck) and restore the store from a backup that passes it"
 
 
@@ -366,31 +367,18 @@ class Log:
                 return open_checkpoint(note, self._keys).checkpoint
             return Checkpoint.parse(Note.parse(note).text)
         except VerificationError as error:
-            raise LedgerError(
-                "the last signed head in the store does not verify",
-                where=self.origin,
-                cause=str(error),
-                next_step=_FSCK,
-                slug="bad-checkpoint",
-            ) from error
+            what = "the last signed head in the store does not verify"
+            raise self._blame(LedgerError, what, "bad-checkpoint", error) from error
 
     def _check_signed(self, signed: Checkpoint | None, reader: TileReader) -> None:
         if signed is None:
             return
         if signed.size > reader.size:
-            raise RollbackError(
-                f"the store has {reader.size} entries, and {signed.size} were signed",
-                where=self.origin,
-                next_step=_FSCK,
-                slug="behind-signed",
-            )
-        if _root_of(reader, signed.size) != signed.root:
-            raise ForkError(
-                f"the first {signed.size} entries are not the ones that were signed",
-                where=self.origin,
-                next_step=_FSCK,
-                slug="not-signed",
-            )
+            what = f"the store has {reader.size} entries, and {signed.size} were signed"
+            raise self._blame(RollbackError, what, "behind-signed")
+        if self._root_of(reader, signed.size) != signed.root:
+            what = f"the first {signed.size} entries are not the ones that were signed"
+            raise self._blame(ForkError, what, "not-signed")
 
     def _read(self, head: Head) -> TileReader:
         """Read a committed head, if it is whole and continues what this process has seen."""
@@ -399,26 +387,18 @@ class Log:
             return reader
         size, root = self._seen
         if head.size < size:
-            raise RollbackError(
-                f"the store went back from {size} to {head.size} entries",
-                where=self.origin,
-                next_step=_FSCK,
-                slug="went-back",
-            )
+            what = f"the store went back from {size} to {head.size} entries"
+            raise self._blame(RollbackError, what, "went-back")
         try:
             reader = TileReader(StoredTiles(self.storage), head.size, head.root, self._cache)
         except VerificationError as error:
-            raise _contradiction(self.origin, str(error)) from error
+            raise self._blame(LedgerError, _SELF, "contradiction", error) from error
         if reader.edge != head.edge:
-            raise _contradiction(self.origin, "the stored right edge is not the one of the tiles")
-        if _root_of(reader, size) != root:
+            raise self._blame(LedgerError, _SELF, "edge")
+        if self._root_of(reader, size) != root:
             self._cache.clear()  # it may now hold tiles of the other history
-            raise ForkError(
-                f"the first {size} entries changed under this process",
-                where=self.origin,
-                next_step=_FSCK,
-                slug="changed",
-            )
+            what = f"the first {size} entries changed under this process"
+            raise self._blame(ForkError, what, "changed")
         self._reader, self._seen = reader, (head.size, head.root)
         return reader
 
@@ -430,7 +410,19 @@ class Log:
             entries = list(reader.entries((reader.size - 1) & ~0xFF))
             return Entry.parse(entries[-1])
         except VerificationError as error:
-            raise _contradiction(self.origin, str(error)) from error
+            raise self._blame(LedgerError, _SELF, "contradiction", error) from error
+
+    def _root_of(self, reader: TileReader, size: int) -> bytes:
+        try:
+            return reader.root_of(size)
+        except ProofError as error:
+            raise self._blame(LedgerError, _SELF, "contradiction", error) from error
+
+    def _blame(
+        self, kind: type[LedgerError], what: str, slug: str, cause: Exception | None = None
+    ) -> LedgerError:
+        why = None if cause is None else str(cause)
+        return kind(what, where=self.origin, cause=why, next_step=_FSCK, slug=slug)
 
 
 def check_pending(item: PendingEntry, workspace: str) -> None:
@@ -459,20 +451,3 @@ def check_pending(item: PendingEntry, workspace: str) -> None:
 def _stamped(item: PendingEntry, time: Micros, index: int) -> NewEntry:
     data = replace(item.entry, time=time, raw=None).to_bytes()
     return NewEntry(index, data, leaf_hash(data), item.entry.envelope, item.envelope)
-
-
-def _root_of(reader: TileReader, size: int) -> bytes:
-    try:
-        return reader.root_of(size)
-    except ProofError as error:
-        raise _contradiction("the store", str(error)) from error
-
-
-def _contradiction(where: str, cause: str) -> LedgerError:
-    return LedgerError(
-        "the store contradicts itself",
-        where=where,
-        cause=cause,
-        next_step=_FSCK,
-        slug="contradiction",
-    )

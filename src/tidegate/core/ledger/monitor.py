@@ -11,13 +11,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from tidegate.core.errors import (
-    ForkError,
-    ProofError,
-    RollbackError,
-    StoreError,
-    VerificationError,
-)
+from tidegate.core.errors import ForkError, ProofError, RollbackError, StoreError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint, VerifiedCheckpoint
 from tidegate.core.ledger.durable import locked, read_file, replace_file
 from tidegate.core.ledger.merkle import verify_consistency

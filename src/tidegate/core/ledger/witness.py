@@ -15,7 +15,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
-from tidegate.core.canonical import dumps, loads
 from tidegate.core.clock import SECOND, Clock
 from tidegate.core.errors import (
     ForkError,
@@ -115,16 +114,15 @@ class FileWitnessState:
         if data is None:
             return NOTHING
         try:
-            value = loads(data, what="a witness's memory")
-            seen = Seen(int(value["size"]), bytes.fromhex(value["root"]))
-        except (VerificationError, KeyError, TypeError, ValueError) as error:
+            head = Checkpoint.parse(data.decode("utf-8", "replace"))
+        except VerificationError as error:
             raise StoreError(
                 "a witness's memory is damaged",
                 where=str(self._path(origin)),
                 next_step="restore the file; without it the witness could sign a fork",
                 slug="witness-state",
             ) from error
-        return seen
+        return Seen(head.size, head.root)
 
     def advance(self, origin: str, old: Seen, new: Seen) -> bool:
         """Durably replace ``old`` by ``new``; ``False`` if it is no longer ``old``."""
@@ -132,12 +130,11 @@ class FileWitnessState:
         with self._lock, locked(path.with_suffix(".lock")):
             if self.latest(origin) != old:
                 return False
-            value = {"origin": origin, "root": new.root.hex(), "size": new.size}
-            replace_file(path, dumps(value))
+            replace_file(path, Checkpoint(origin, new.size, new.root).text.encode())
         return True
 
     def _path(self, origin: str) -> Path:
-        return self._folder / f"{sha256(origin.encode()).hexdigest()[:32]}.json"
+        return self._folder / f"{sha256(origin.encode()).hexdigest()[:32]}.head"
 
 
 class Witness:
@@ -255,12 +252,7 @@ def request_cosignature(
             checkpoint, "the witness finds that this head does not continue its own"
         )
     if status != 200:  # noqa: PLR2004 - success
-        raise RemoteError(
-            f"the witness answers {status}",
-            where=witness[0].name if witness else None,
-            next_step="check that it knows this log's origin and key",
-            slug="witness",
-        )
+        raise _nonsense(f"the witness answers {status}")
     return _accept(body, Note.parse(note), witness)
 
 
@@ -285,7 +277,7 @@ def _accept(body: bytes, note: Note, witness: Sequence[NoteKey]) -> tuple[NoteSi
     try:
         lines = parse_signatures(body.decode("utf-8"))
     except (UnicodeDecodeError, VerificationError) as error:
-        raise RemoteError("the witness answers with nonsense", slug="witness") from error
+        raise _nonsense("the witness answers with nonsense") from error
     known = {(key.name, key.key_id) for key in witness}
     fitting = tuple(line for line in lines if (line.name, line.key_id) in known)
     if not fitting:
@@ -299,7 +291,7 @@ def _parse_size(body: bytes) -> int:
         text = body[:32].decode("ascii", "replace")
         return parse_decimal(text.removesuffix("\n"), what="a witness's size")
     except TidegateError as error:
-        raise RemoteError("the witness answers with nonsense", slug="witness") from error
+        raise _nonsense("the witness answers with nonsense") from error
 
 
 def _contradicted(checkpoint: Checkpoint, problem: str) -> ForkError:
@@ -309,6 +301,11 @@ def _contradicted(checkpoint: Checkpoint, problem: str) -> ForkError:
         next_step="compare the heads: the log was rolled back or forked",
         slug="witness-conflict",
     )
+
+
+def _nonsense(problem: str) -> RemoteError:
+    hint = "check that the witness knows this log's origin and key"
+    return RemoteError(problem, next_step=hint, slug="witness")
 
 
 def _conflict(seen: Seen) -> Response:
