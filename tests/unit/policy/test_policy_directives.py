@@ -103,6 +103,7 @@ def test_what_is_no_bounded_object_is_refused(value: object) -> None:
         {**Quarantine(digest=A, reason="x").to_json(), "version": 2},
         {**Quarantine(digest=A, reason="x").to_json(), "version": True},
         {"kind": 7, "digest": A},
+        {"kind": "embargo", "digest": {"sha256": A.removeprefix("sha256:")}},
     ],
 )
 def test_an_unknown_kind_or_version_is_kept_and_casts_doubt(value: dict[str, object]) -> None:
