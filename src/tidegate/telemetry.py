@@ -24,7 +24,7 @@ _SECRETS = (
     re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
     ),
-    re.compile(r"(?<=://)(?P<keep>[^/\s:@]{0,200}:)[^/\s@]{1,500}(?=@)"),
+    re.compile(r"(?<=://)(?P<keep>[^/\s:@]{0,200}:)[^/\s]{1,500}(?=@)"),
     re.compile(r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"),
     re.compile(
         r"(?i)(?P<keep>\b[\w-]{0,40}(?:password|passphrase|passwd|secret|token|api[_-]?key)"

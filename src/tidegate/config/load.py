@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,7 +17,6 @@ from pydantic_core import ErrorDetails
 from tidegate.config import environment, locate
 from tidegate.config.model import SECRET, Settings
 from tidegate.core.errors import ConfigError
-from tidegate.telemetry import redact
 
 FILE = "tidegate.toml"
 MAX_BYTES = 1_000_000
@@ -26,6 +24,12 @@ MAX_BYTES = 1_000_000
 
 DEFAULT = "default"
 HIDDEN = "***"
+
+_PASSWORD = re.compile(
+    r"(?<=://)(?P<user>[^:@/?#\s]*:).*(?=@)|(?<=[?&])(?P<name>[^=&]*(?:pass|secret|token|key)[^=&]*=)[^&#]*",
+    re.IGNORECASE,
+)
+"""The password before the last at sign of a URL, and what its query calls a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,6 @@ def _secret(section: BaseModel, key: str) -> bool:
 def _hide(value: Any, *, secret: bool) -> Any:
     if secret:
         return HIDDEN if value is not None else None
-    if isinstance(value, str) and "://" in value and urlsplit(value).password is not None:
-        return redact(value)
+    if isinstance(value, str) and "://" in value:
+        return _PASSWORD.sub(lambda match: f"{match['user'] or match['name']}{HIDDEN}", value)
     return value

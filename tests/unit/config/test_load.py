@@ -227,6 +227,24 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     assert "***" in text
 
 
+@pytest.mark.parametrize(
+    ("url", "hidden"),
+    [
+        ("postgresql://bob:p@ss:w/rd@db:5432/x", "postgresql://bob:***@db:5432/x"),
+        ("postgresql://:pw@db/x", "postgresql://:***@db/x"),
+        (
+            "postgresql://db/x?user=bob&sslpassword=pw&a=b",
+            "postgresql://db/x?user=bob&sslpassword=***&a=b",
+        ),
+        ("postgresql://bob@db:5432/x", "postgresql://bob@db:5432/x"),
+        ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+    ],
+)
+def test_passwords_in_addresses_are_hidden(url: str, hidden: str, tmp_path: Path) -> None:
+    settings = load(tmp_path, {"TIDEGATE_STORE__URL": url}).settings
+    assert shown(settings)["store"]["url"] == hidden
+
+
 def test_every_setting_has_a_variable_a_description_and_a_default(tmp_path: Path) -> None:
     origins = load(tmp_path, {}).origins
     settable = {f"{section}.{key}" for section, key in variables().values()}

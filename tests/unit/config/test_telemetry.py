@@ -26,6 +26,7 @@ def stream() -> Iterator[io.StringIO]:
 
 SECRETS = (
     "postgresql://bob:hunter2@db/x",
+    "postgresql://bob:a@hunter2:b@db/x",
     "Authorization: Bearer hunter2hunter2",
     "password=hunter2 next",
     'api_key: "hunter2"',
