@@ -125,3 +125,12 @@ def test_a_key_under_another_id_is_refused() -> None:
     one, two = (PrivateKey.generate(Scheme.ED25519).verifier for _ in range(2))
     with pytest.raises(VerificationError):
         PublicKey.from_json({**one.to_json(), "keyId": two.key_id})
+
+
+@pytest.mark.parametrize("oid", [b"\x06\x03+eo", b"\x06\x03+eq", b"\x06\x03+en"])
+def test_a_key_with_another_kinds_name_is_refused_not_stumbled_over(oid: bytes) -> None:
+    key = PrivateKey.generate(Scheme.ED25519)
+    with pytest.raises(VerificationError):
+        PublicKey.from_der(key.verifier.der.replace(b"\x06\x03+ep", oid))
+    with pytest.raises(AccessError):
+        PrivateKey.from_secret(key.secret().replace(b"\x06\x03+ep", oid), sealed=False)

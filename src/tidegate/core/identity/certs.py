@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tidegate.core.clock import SECOND, Micros, iso
 from tidegate.core.errors import TrustError, VerificationError
-from tidegate.core.identity.keys import PublicKey
+from tidegate.core.identity.keys import UNREADABLE, PublicKey
 
 MAX_CHAIN = 8
 """Most certificates between a leaf and a root, and most that a bundle may carry."""
@@ -105,7 +105,7 @@ def verify_chain(
         _check_leaf(leaf)
         key = PublicKey.of(leaf.public_key())
         names = _identities(leaf)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (*UNREADABLE, x509.DuplicateExtension) as error:
         raise _bad(str(error)) from None
     chain = tuple(certificate.fingerprint(hashes.SHA256()).hex() for certificate in path)
     return CertifiedKey(key, leaf.subject.rfc4514_string(), names, chain)
@@ -135,7 +135,7 @@ def _path(
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (TypeError, InvalidSignature, *UNREADABLE):
         return False
     return True
 

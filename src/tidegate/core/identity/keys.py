@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
@@ -54,6 +54,8 @@ _CURVES = {
     "secp521r1": (Scheme.P521, SECP521R1(), hashes.SHA512()),
 }
 _BY_SCHEME = {scheme: (curve, digest) for scheme, curve, digest in _CURVES.values()}
+UNREADABLE = (ValueError, UnsupportedAlgorithm, InternalError)
+"""What ``cryptography`` raises on damaged keys; the last on a length that OpenSSL stumbles over."""
 _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 _PKCS8 = serialization.PrivateFormat.PKCS8
 _PLAIN = serialization.NoEncryption()
@@ -110,7 +112,7 @@ class PublicKey:
     def _load(cls, load: Callable[[bytes], object], data: bytes) -> Self:
         try:
             return cls.of(load(_bounded(data)))
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             cause = str(error)[:200]
             raise VerificationError("not a public key", cause=cause, slug="bad-key") from None
 
@@ -213,7 +215,7 @@ class PrivateKey:
         except TypeError:
             given = "is not encrypted" if passphrase else "is encrypted"
             raise AccessError(f"the private key {given}", slug="passphrase") from None
-        except (ValueError, UnsupportedAlgorithm):
+        except UNREADABLE:
             problem = "not a private key, or the passphrase is wrong"
             raise AccessError(problem, slug="bad-key") from None
         return cls.of(key, sealed=passphrase is not None)
@@ -236,7 +238,7 @@ class PrivateKey:
         """
         try:
             return cls.of(serialization.load_der_private_key(_bounded(der), None), sealed=sealed)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except (TypeError, *UNREADABLE):
             raise AccessError("not a private key", slug="bad-key") from None
 
     def sign(self, message: bytes) -> bytes:
