@@ -47,6 +47,11 @@ class Digest:
         return cls(algorithm, value)
 
     @property
+    def raw(self) -> bytes:
+        """The hash value itself."""
+        return bytes.fromhex(self.hex)
+
+    @property
     def short(self) -> str:
         """The first twelve digits, for people."""
         return f"{self.algorithm}:{self.hex[:12]}"

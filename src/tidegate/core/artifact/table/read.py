@@ -135,7 +135,8 @@ def open_csv(file: BinaryIO, kind: TableFormat, names: list[str], null: str) -> 
         parse_options=pacsv.ParseOptions(
             delimiter="\t" if kind is TableFormat.TSV else ",",
             newlines_in_values=True,
-            ignore_empty_lines=False,
+            # Nobody writes an empty line for a row, unless the table has but one column.
+            ignore_empty_lines=len(names) > 1,
         ),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -187,7 +188,12 @@ def _blame_json(file: BinaryIO, schema: TableSchema, done: int) -> SubjectError:
 
     file.seek(0)
     lines = (line for line in iter(lambda: file.readline(BLOCK), b"") if line.strip())
-    after = list(islice(lines, done, done + BLOCK // 16))
+    after, size = list[bytes](), 0
+    for line in islice(lines, done, None):
+        after.append(line)
+        size += len(line)
+        if size > 2 * BLOCK:  # the block that failed, and the part of a line before it
+            break
     good, bad = 0, len(after)
     while bad - good > 1:
         middle = (good + bad) // 2
