@@ -72,7 +72,7 @@ def emit_report(report: "Report", options: "Reporting") -> int:
 
     for form, target in options.targets():
         if target is not None:
-            _save(target, render(report, form, _style(options, colour=False)))
+            save(target, render(report, form, _style(options, colour=False)))
         elif not (options.quiet and form is Format.TEXT):
             write(render(report, form, _style(options, colour=colour(sys.stdout))))
     return report.exit_code
@@ -215,7 +215,12 @@ def _paragraph(label: str, text: str, *, lines: int | None = None) -> str:
     return label + gap.join(pieces) + "\n"
 
 
-def _save(target: Path, text: str) -> None:
+def save(target: Path, text: str) -> None:
+    """Write a file whole, or not at all.
+
+    Raises:
+        UsageError: It can't be written.
+    """
     # Written beside and moved, so that a reader never sees half a report.
     try:
         with NamedTemporaryFile(

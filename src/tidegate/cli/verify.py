@@ -1,0 +1,123 @@
+"""``tidegate verify``: from an artifact back to its sources, each step checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App
+
+from tidegate.app.evidence import Evidence, custody_of, verify_evidence
+from tidegate.app.names import find_artifact
+from tidegate.app.trust import read_trust
+from tidegate.cli import output, session
+from tidegate.cli.options import FLAT, Place
+from tidegate.core.artifact.reference import resolve
+from tidegate.core.clock import SystemClock
+from tidegate.core.digest import Digest
+from tidegate.core.errors import ProofError, UnreadableSubject
+from tidegate.gates.custody import Custody
+
+app = App(name="verify", help="Walk from an artifact back to its sources and check each step.")
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_MAX_FILE = 512 << 20
+
+
+@app.default
+def verify(
+    artifact: str,
+    /,
+    *,
+    place: Annotated[Place, FLAT] = Place(),
+    evidence: Path | None = None,
+    trust: Path | None = None,
+    pin: str | None = None,
+    format: output.Shape = output.Shape.TEXT,  # noqa: A002 - it is the flag's name
+) -> int:
+    """Walk from an artifact back to its sources, and check each step.
+
+    Args:
+        artifact: A path, a digest, NAME@VERSION, a deployment NAME/STAGE; or an evidence file.
+        place: Where the workspace is; not needed with --trust.
+        evidence: Verify from this evidence file, without a workspace.
+        trust: The trust root file that goes with it.
+        pin: The digest of the trust root's first version, as `tidegate init` showed it.
+        format: Text or one JSON document.
+    """
+    if evidence is None and trust is not None:
+        evidence, artifact = Path(artifact), ""
+    if evidence is not None:
+        found = _offline(evidence, artifact, trust or Path("trust.json"), pin)
+    else:
+        workspace = session.reading(place)
+        found = custody_of(workspace, find_artifact(workspace, artifact))
+    if format is output.Shape.JSON:
+        output.emit_json(found.to_json())
+    else:
+        _show(found)
+    return found.exit_code
+
+
+def _offline(file: Path, artifact: str, trust: Path, pin: str | None) -> Custody:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_MAX_FILE + 1)
+    except OSError as error:
+        raise UnreadableSubject(
+            "the evidence file can't be read",
+            where=str(file),
+            cause=error.strerror,
+            next_step="name the file that `tidegate evidence export` wrote",
+            slug="unreadable",
+        ) from None
+    evidence = Evidence.parse(data)
+    _check_subject(evidence, artifact)
+    root = read_trust(trust, Digest.parse(pin) if pin else None)
+    if pin is None:
+        output.notice(f"trusting {root.workspace} by the file alone; pin it with --pin")
+    return verify_evidence(evidence, root, now=SystemClock().now())
+
+
+def _check_subject(evidence: Evidence, artifact: str) -> None:
+    if not artifact:
+        return
+    path = Path(artifact)
+    digest = str(resolve(path).digest) if path.exists() else artifact
+    if digest.startswith("sha256:") and digest != evidence.digest:
+        raise ProofError(
+            "the evidence is about another artifact",
+            where=artifact,
+            cause=f"it proves {evidence.digest[:19]}, this is {digest[:19]}",
+            next_step="export the evidence of this artifact",
+            slug="other-subject",
+        )
+
+
+def _show(found: Custody) -> None:
+    output.write(f"{found.name}  {found.kind}  {found.digest}\n")
+    output.emit_table(
+        ("gate", "verdict", "artifact", "digest", "signer", "age", "log"),
+        [
+            (
+                f"{step.stage.value}/{step.action}",
+                step.outcome.value,
+                step.name,
+                step.digest[7:19],
+                f"{step.signer} ({', '.join(step.roles) if len(step.roles) < 4 else 'all roles'})",  # noqa: PLR2004
+                _age(step.age_s),
+                str(step.index),
+            )
+            for step in found.steps
+        ],
+    )
+    rows = [("sources", ", ".join(found.sources) or "none")]
+    rows += [("broken", f"log {item.index}: {item.why}") for item in found.broken]
+    rows += [("gap", gap) for gap in found.gaps]
+    whole = "every link verifies" if found.exit_code == 0 else "NOT proved"
+    output.emit_text([*rows, ("result", whole)])
+
+
+def _age(seconds: int) -> str:
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "now"
