@@ -20,8 +20,10 @@ from tidegate.core.errors import TidegateError, UsageError
 from tidegate.telemetry import redact
 
 if TYPE_CHECKING:
+    from tidegate.app.workspace import Workspace
     from tidegate.cli.options import Reporting
     from tidegate.core.decision import Decision
+    from tidegate.core.policy.directives import Directive
     from tidegate.report import Report, Style
 
 _LABEL = 9
@@ -76,6 +78,17 @@ def emit_report(report: "Report", options: "Reporting") -> int:
         elif not (options.quiet and form is Format.TEXT):
             write(render(report, form, _style(options, colour=colour(sys.stdout))))
     return report.exit_code
+
+
+def emit_act(workspace: "Workspace", act: "Directive", *, dry_run: bool) -> int:
+    """Sign a directive, append it, and say where it stands; on a dry run only say what it is."""
+    if dry_run:
+        emit_json(act.to_json())
+        notice("dry run: nothing was signed or appended")
+        return 0
+    receipt = workspace.act(act)
+    emit_text([(act.kind, f"log {receipt.index}, envelope {receipt.envelope}")])
+    return 0
 
 
 def emit_error(error: TidegateError, *, as_json: bool = False) -> int:

@@ -1,0 +1,85 @@
+"""``tidegate waive``: a signed exception that expires and needs a second person."""
+
+from typing import Annotated
+
+from cyclopts import App
+
+from tidegate.app.names import find_artifact
+from tidegate.cli import output, session
+from tidegate.cli.options import FLAT, Place, Signing
+from tidegate.config import duration
+from tidegate.core.clock import SECOND, iso
+from tidegate.core.policy.directives import RetractWaiver, Waive
+
+app = App(name="waive", help="Sign an exception that expires.")
+
+
+@app.command
+def grant(
+    control: str,
+    /,
+    *,
+    reason: str,
+    owner: str,
+    rule: str = "*",
+    scope: str = "*",
+    expires_in: str = "7d",
+    signing: Annotated[Signing, FLAT] = Signing(),
+) -> int:
+    """Grant an exception from a control; it holds once a second person approves it.
+
+    Args:
+        control: Such as TG-REG-04.
+        reason: Why it is needed.
+        owner: Who answers for the risk.
+        rule: One rule of the control; any where absent.
+        scope: An artifact (path, digest, name); any where absent.
+        expires_in: How long it holds, 30 days at most: 7d, 12h.
+        signing: Who signs.
+    """
+    workspace = session.acting(signing)
+    subject = scope if scope == "*" else find_artifact(workspace, scope)
+    expires = workspace.clock.now() + int(duration(expires_in).seconds * SECOND)
+    act = Waive(
+        control=control, rule=rule, scope=subject, owner=owner, reason=reason, expires=expires
+    )
+    return output.emit_act(workspace, act, dry_run=signing.dry_run)
+
+
+@app.command
+def retract(waiver: str, /, *, reason: str, signing: Annotated[Signing, FLAT] = Signing()) -> int:
+    """End a waiver before it expires.
+
+    Args:
+        waiver: Its id: waiver-INDEX.
+        reason: Why.
+        signing: Who signs.
+    """
+    workspace = session.acting(signing)
+    act = RetractWaiver(waiver=waiver, reason=reason)
+    return output.emit_act(workspace, act, dry_run=signing.dry_run)
+
+
+@app.command(name="list")
+def list_(*, place: Annotated[Place, FLAT] = Place()) -> int:
+    """List the waivers of the log, and whether they hold.
+
+    Args:
+        place: Where the workspace is.
+    """
+    workspace = session.reading(place)
+    now = workspace.clock.now()
+    rows = [
+        (
+            waiver.id,
+            waiver.control,
+            waiver.rule,
+            waiver.scope[:19],
+            waiver.owner,
+            iso(waiver.expires)[:16],
+            waiver.fault(producer="", now=now) or "holds",
+        )
+        for waiver in workspace.directives().waivers.values()
+    ]
+    output.emit_table(("waiver", "control", "rule", "scope", "owner", "expires", "state"), rows)
+    return 0
