@@ -48,7 +48,8 @@ class SqlWitnessState:
             first = insert_into(connection, table).values(
                 workspace=self._workspace, origin=origin, **values
             )
-            return connection.execute(first.on_conflict_do_nothing()).rowcount == 1
+            first = first.on_conflict_do_nothing().returning(table.c.size)
+            return connection.execute(first).first() is not None
 
     def _at(self, origin: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return table.c.workspace == self._workspace, table.c.origin == origin

@@ -228,9 +228,10 @@ class SqlProjections:
 
 
 def _row(kind: Callable[..., _Row], values: Sequence[Any]) -> _Row:
+    cells = list(values)
     if kind is AttestationRow:
-        return kind(*values[:-1], bool(values[-1]))
-    return kind(*values)
+        cells[-1] = bool(cells[-1])  # a number in the table
+    return kind(*cells)
 
 
 def _plain(value: Any) -> Any:

@@ -57,6 +57,8 @@ class LogStatements:
     """workspace, level, idx, hashes"""
     put_run: str
     """workspace, kind, level, run, first, pairs"""
+    put_erased: str
+    """workspace, digest, time; the first time stays"""
     put_checkpoint: str
     """workspace, size, note"""
     entry: str
@@ -126,6 +128,7 @@ def _writes(sql: "_Compiler") -> dict[str, str]:
             "workspace level idx hashes",
         ),
         "put_run": sql(sql.insert(log_lookup), "workspace kind level run first pairs"),
+        "put_erased": sql(sql.insert(erased).on_conflict_do_nothing(), "workspace digest time"),
         "put_checkpoint": sql(
             note.on_conflict_do_update(
                 index_elements=["workspace", "size"], set_={"note": note.excluded.note}
