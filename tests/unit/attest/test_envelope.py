@@ -53,7 +53,7 @@ def test_one_key_that_signs_twice_counts_once() -> None:
     twice = add_signature(sign(PAYLOAD, TYPE, KEYS[:1]), KEYS[0])
     with pytest.raises(SignatureError) as caught:
         verify(twice, PUBLIC, threshold=2)
-    assert caught.value.slug == "threshold"
+    assert caught.value.slug == "too-few-signatures"
 
 
 def test_two_keys_of_one_principal_count_once() -> None:

@@ -12,7 +12,8 @@ from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import PAYLOAD_TYPE, TRUST
 from tidegate.core.digest import Digest
-from tidegate.core.errors import SignatureError, TrustError
+from tidegate.core.errors import SignatureError
+from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.signer import Signer
 from tidegate.core.identity.trust import TrustRoot
 
@@ -45,19 +46,14 @@ def load_trust_root(envelopes: Sequence[Envelope], *, anchor: Digest | None) -> 
         VerificationError: A version can't be read.
     """
     if not 1 <= len(envelopes) <= MAX_VERSIONS:
-        raise TrustError("there is no trust root", slug="bad-trust-chain")
+        raise refusal("bad-trust-chain", cause=f"there are {len(envelopes)} versions")
     last: TrustRoot | None = None
     anchored = anchor is None
     for signed in envelopes:
         last = _follow(last, signed)
         anchored = anchored or last.digest == anchor
     if last is None or not anchored:
-        raise TrustError(
-            "the trust root is not the one that is trusted here",
-            cause=f"no version has the digest {anchor.short if anchor else ''}",
-            next_step="get the trust root again, or pin its digest if you changed it on purpose",
-            slug="wrong-anchor",
-        )
+        raise refusal("wrong-anchor", cause=f"no version has the digest {anchor}")
     return last
 
 
@@ -78,25 +74,15 @@ def _follow(before: TrustRoot | None, signed: Envelope) -> TrustRoot:
     wanted = (before.workspace, before.version + 1, before.digest) if before else None
     found = (trust_root.workspace, trust_root.version, trust_root.previous)
     if found != (wanted or (trust_root.workspace, 1, None)):
-        raise TrustError(
-            "the trust root does not follow the one before",
-            where=place,
-            next_step="hand in all versions, the first one first",
-            slug="bad-trust-chain",
-        )
+        raise refusal("bad-trust-chain", place)
     for whose, judge in (("version before", before), ("version itself", trust_root)):
         if judge is None:
             continue
         try:
             dsse.verify(signed, judge.root_keys, threshold=judge.root_threshold)
         except SignatureError as error:
-            raise SignatureError(
-                f"the trust root lacks signatures of the {whose}",
-                where=place,
-                cause=str(error),
-                next_step="have the root keys sign it",
-                slug="unsigned-trust-root",
-            ) from None
+            cause = f"of those of the {whose}, {error.cause}"
+            raise refusal("unsigned-trust-root", place, cause) from None
     return trust_root
 
 
@@ -105,12 +91,8 @@ def _claimed(signed: Envelope) -> TrustRoot:
     # parser is bounded, and nothing of it is used unless the signatures then verify.
     statement = Statement.parse(signed.payload)
     if signed.payload_type != PAYLOAD_TYPE or statement.predicate_type != TRUST:
-        raise TrustError(
-            "not a trust root that this version can read",
-            where=statement.predicate_type[:200],
-            slug="predicate-type",
-        )
+        raise refusal("predicate-type", statement.predicate_type[:200])
     trust_root = TrustRoot.from_json(statement.predicate)
     if not statement.speaks_of(trust_root.digest):
-        raise TrustError("the statement is about another trust root", slug="bad-trust-chain")
+        raise refusal("bad-trust-chain", cause="its statement is about another one")
     return trust_root

@@ -14,8 +14,8 @@ from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import DIRECTIVE
 from tidegate.core.canonical import Json
 from tidegate.core.clock import Micros
-from tidegate.core.errors import VerificationError
 from tidegate.core.identity.record import Record
+from tidegate.core.identity.refusals import refusal
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _EXPIRING = frozenset({"waive"})
@@ -53,7 +53,7 @@ class Directive(Record):
         elif self.kind in _EXPIRING and self.expires is None:
             problem = f"a {self.kind} directive must expire"
         if problem:
-            raise VerificationError("not a valid directive", cause=problem, slug="bad-directive")
+            raise refusal("bad-directive", cause=problem)
 
     def statement(self, subjects: tuple[Subject, ...]) -> Statement:
         """Return the statement to sign."""
@@ -67,9 +67,5 @@ class Directive(Record):
             VerificationError: It is of another type or version, or damaged.
         """
         if statement.predicate_type != DIRECTIVE:
-            raise VerificationError(
-                "not a directive that this version can read",
-                where=statement.predicate_type[:200],
-                slug="predicate-type",
-            )
+            raise refusal("predicate-type", statement.predicate_type[:200])
         return cls.from_json(statement.predicate)

@@ -17,8 +17,9 @@ from typing import Self
 from tidegate.core import canonical
 from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest, sha256
-from tidegate.core.errors import SignatureError, UsageError
+from tidegate.core.errors import SignatureError
 from tidegate.core.identity.reading import Fields, encode_base64
+from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.signer import Signer, Verifier
 
 MAX_PAYLOAD = 16 * 1024 * 1024
@@ -114,7 +115,7 @@ def sign(payload: bytes, payload_type: str, signers: Iterable[Signer]) -> Envelo
     for signer in signers:
         envelope = add_signature(envelope, signer)
     if not envelope.signatures:
-        raise UsageError("an envelope needs a signer", slug="no-signer")
+        raise refusal("no-signer")
     return envelope
 
 
@@ -148,7 +149,7 @@ def verify(
         SignatureError: Fewer have signed; the cause tells what became of each signature.
     """
     if threshold < 1:
-        raise UsageError("a threshold is at least 1", slug="bad-threshold")
+        raise refusal("bad-threshold")
     message, accepted, told = envelope.message, dict[str, Verifier](), list[str]()
     for number, signature in enumerate(envelope.signatures, 1):
         key = signed_by(signature, message, keys)
@@ -160,12 +161,8 @@ def verify(
     if principals is not None:
         counted = {principals[key_id] for key_id in accepted if key_id in principals}
     if len(counted) < threshold:
-        raise SignatureError(
-            f"{len(counted)} of {threshold} wanted signatures verify",
-            where=f"envelope over {sha256(envelope.payload).short}",
-            cause="; ".join(told) or "one signer signed more than once",
-            slug="bad-signature" if not counted else "threshold",
-        )
+        slug = "too-few-signatures" if counted else "bad-signature"
+        raise refusal(slug, f"envelope over {sha256(envelope.payload).short}", "; ".join(told))
     return tuple(accepted.values())
 
 

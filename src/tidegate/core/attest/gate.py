@@ -14,9 +14,9 @@ from tidegate.core.attest.uris import GATE
 from tidegate.core.canonical import Json
 from tidegate.core.clock import Micros
 from tidegate.core.digest import Digest
-from tidegate.core.errors import VerificationError
 from tidegate.core.identity.reading import Fields
 from tidegate.core.identity.record import MAX_ITEMS, Record
+from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.roles import Role
 from tidegate.core.stage import Outcome, Stage
 
@@ -135,9 +135,7 @@ class GatePredicate(Record):
             mode, outcome = fields.text("mode", limit=16), fields.choice("outcome", Outcome)
             if self.outcome is Outcome.ALLOW and outcome is not self.outcome and mode == "enforce":
                 cause = f"it allows, and rule {fields.text('rule', limit=256)} does not"
-                raise VerificationError(
-                    "the verdict contradicts itself", cause=cause, slug="contradiction"
-                )
+                raise refusal("contradiction", cause=cause)
         for check in self.checks:
             fields = Fields(check, _WHAT)
             fields.text("id", limit=256)
@@ -160,12 +158,7 @@ class GatePredicate(Record):
                 damaged.
         """
         if statement.predicate_type != GATE:
-            raise VerificationError(
-                "not a gate statement that this version can read",
-                where=statement.predicate_type[:200],
-                next_step="use the version of Tidegate that wrote it, or a later one",
-                slug="predicate-type",
-            )
+            raise refusal("predicate-type", statement.predicate_type[:200])
         return cls.from_json(statement.predicate)
 
 

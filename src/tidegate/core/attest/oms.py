@@ -32,10 +32,10 @@ from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import MODEL_SIGNATURE, PAYLOAD_TYPE
 from tidegate.core.canonical import Json
 from tidegate.core.clock import Micros
-from tidegate.core.errors import TrustError, UsageError, VerificationError
 from tidegate.core.identity.certs import certificate_der, load_certificate, verify_chain
 from tidegate.core.identity.keys import PublicKey, Scheme
 from tidegate.core.identity.reading import Fields
+from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.signer import Signer
 
 GIT_PATHS = (".git", ".gitattributes", ".github", ".gitignore")
@@ -112,11 +112,7 @@ class Manifest:
                 or its root digest is not that of its list (slug ``inconsistent-manifest``).
         """
         if statement.predicate_type != MODEL_SIGNATURE:
-            raise VerificationError(
-                "not a model signature that this version can read",
-                where=statement.predicate_type[:200],
-                slug="predicate-type",
-            )
+            raise refusal("predicate-type", statement.predicate_type[:200])
         fields = Fields(statement.predicate, _WHAT)
         how = _serialization(fields.any("serialization"))
         listed = fields.array("resources", limit=MAX_FILES * 16, low=1)
@@ -126,11 +122,7 @@ class Manifest:
         subjects = statement.subjects
         manifest = cls(subjects[0].name, how, resources)
         if len(subjects) != 1 or subjects[0].digests.get("sha256") != manifest.root:
-            raise VerificationError(
-                "the model's digest is not that of its list of files",
-                where=subjects[0].name[:200],
-                slug="inconsistent-manifest",
-            )
+            raise refusal("inconsistent-manifest", subjects[0].name[:200])
         return manifest
 
 
@@ -177,13 +169,7 @@ class ModelReport:
             )
             if names
         ]
-        raise VerificationError(
-            "the model is not what was signed",
-            where=self.name,
-            cause="; ".join(told),
-            next_step="get the model again from the registry, or have this version signed",
-            slug="model-mismatch",
-        )
+        raise refusal("model-mismatch", self.name, "; ".join(told))
 
 
 def sign_model(
@@ -210,14 +196,9 @@ def sign_model(
     """
     key = signer.verifier
     if not isinstance(key, PublicKey) or key.scheme is Scheme.ED25519:
-        raise UsageError(
-            "models are signed with an ECDSA key",
-            where=f"key {key.key_id} is {key.scheme}",
-            next_step="use a key of the scheme ecdsa-p256-sha256",
-            slug="needs-ecdsa",
-        )
+        raise refusal("needs-ecdsa", f"key {key.key_id} is {key.scheme}")
     if certificates and PublicKey.of(certificates[0].public_key()) != key:
-        raise UsageError("the certificate is of another key", slug="wrong-certificate")
+        raise refusal("wrong-certificate")
     how = how or Serialization(ignore=GIT_PATHS)
     manifest = Manifest.of(name or path.resolve().name, list_model(path, how), how)
     signed = dsse.sign(manifest.statement().to_bytes(), PAYLOAD_TYPE, [signer])
@@ -253,7 +234,7 @@ def verify_model(
     key, identities = _signer(bundle, trust)
     envelope = bundle.envelope
     if envelope.payload_type != PAYLOAD_TYPE:
-        raise VerificationError("the envelope holds no in-toto statement", slug="payload-type")
+        raise refusal("payload-type", cause=f"its type is {envelope.payload_type[:100]!r}")
     dsse.verify(envelope, [key])
     manifest = Manifest.read(Statement.parse(envelope.payload))
     how = replace(
@@ -288,17 +269,13 @@ def _signer(
     material = bundle.material
     if isinstance(trust, CertificateTrust):
         if not isinstance(material, Certificates):
-            raise TrustError("the bundle carries no certificate", slug="no-certificate")
+            raise refusal("no-certificate")
         chain = [load_certificate(der) for der in material.der]
         certified = verify_chain(chain, trust.roots, at=trust.at)
         return certified.key, certified.identities
     if isinstance(material, KeyHint) and material.hint not in {"", trust.hint}:
-        raise TrustError(
-            "the bundle names another key",
-            where=f"hint {material.hint[:64]}",
-            cause=f"the trusted key's hint is {trust.hint}",
-            slug="wrong-key",
-        )
+        cause = f"the trusted key's hint is {trust.hint}"
+        raise refusal("wrong-key", f"hint {material.hint[:64]}", cause)
     return trust, ()
 
 

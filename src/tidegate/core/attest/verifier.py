@@ -4,14 +4,15 @@ Nothing of the payload is read before enough signatures verified, by keys that w
 this, in their window of log time, not revoked at that log index, and in one of the wanted roles.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tidegate.core.attest.envelope import Envelope, Signature, signed_by
 from tidegate.core.attest.statement import Statement
 from tidegate.core.attest.uris import PAYLOAD_TYPE
 from tidegate.core.clock import Micros
-from tidegate.core.errors import SignatureError, TrustError, UsageError, VerificationError
+from tidegate.core.errors import TidegateError, VerificationError
+from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import (
     Purpose,
@@ -81,13 +82,9 @@ def verify_envelope(
         VerificationError: The payload is no in-toto statement.
     """
     if threshold < 1:
-        raise UsageError("a threshold is at least 1", slug="bad-threshold")
+        raise refusal("bad-threshold")
     if envelope.payload_type != PAYLOAD_TYPE:
-        raise VerificationError(
-            "the envelope holds no in-toto statement",
-            cause=f"its payload type is {envelope.payload_type[:100]!r}",
-            slug="payload-type",
-        )
+        raise refusal("payload-type", cause=f"its type is {envelope.payload_type[:100]!r}")
     signers: dict[str, VerifiedSigner] = {}
     failures: list[VerificationError] = []
     message = envelope.message
@@ -122,42 +119,23 @@ def _made_by(
     key = signed_by(signature, message, [trusted.key for trusted in candidates])
     if key is None:
         whose = f"key {signature.key_id[:64]} of {candidates[0].principal}"
-        raise SignatureError(
-            "the signature does not verify over these bytes",
-            where=f"signature {number}, {whose if signature.key_id else 'which names no key'}",
-            next_step="get the envelope again from where it was logged; it was changed since",
-            slug="bad-signature",
-        )
+        where = f"signature {number}, {whose if signature.key_id else 'which names no key'}"
+        raise refusal("bad-signature", where)
     return trust_root.entry(key.key_id)
 
 
 def _check_role(trusted: TrustedKey, roles: Collection[Role]) -> None:
     if roles and not trusted.roles & frozenset(roles):
         held = ", ".join(sorted(trusted.roles)) or "no role"
-        raise TrustError(
-            "the signer's role does not allow this",
-            where=f"key {trusted.key.key_id} of {trusted.principal}",
-            cause=f"it holds {held}, and one of {', '.join(sorted(roles))} is wanted",
-            next_step="have a principal with that role sign it",
-            slug="wrong-role",
-        )
+        cause = f"it holds {held}, and one of {', '.join(sorted(roles))} is wanted"
+        raise refusal("wrong-role", f"key {trusted.key.key_id} of {trusted.principal}", cause)
 
 
 def _too_few(
     found: Sequence[VerifiedSigner], failures: Sequence[VerificationError], threshold: int
-) -> VerificationError:
+) -> TidegateError:
     if not found and len({(type(error), error.slug) for error in failures}) == 1:
         return failures[0]
     who = ", ".join(sorted({signer.principal for signer in found})) or "nobody"
-    return TrustError(
-        f"{threshold} principals must have signed, and too few did",
-        where=f"signed by {who}",
-        cause="; ".join(_told(failures)) or None,
-        next_step="have another principal sign it",
-        slug="threshold",
-    )
-
-
-def _told(failures: Sequence[VerificationError]) -> Iterator[str]:
-    for error in failures[:8]:
-        yield str(error)
+    told = "; ".join([f"{threshold} must have signed", *map(str, failures[:8])])
+    return refusal("threshold", f"signed by {who}", told)

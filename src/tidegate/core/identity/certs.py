@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tidegate.core.clock import SECOND, Micros, iso
-from tidegate.core.errors import TrustError, VerificationError
+from tidegate.core.errors import TidegateError
 from tidegate.core.identity.keys import UNREADABLE, PublicKey
+from tidegate.core.identity.refusals import refusal
 
 MAX_CHAIN = 8
 """Most certificates between a leaf and a root, and most that a bundle may carry."""
@@ -53,7 +54,7 @@ def load_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
     except ValueError as error:
-        raise _bad(str(error)) from None
+        raise refusal("bad-certificate", cause=str(error)) from None
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
@@ -63,11 +64,11 @@ def load_certificate(der: bytes) -> x509.Certificate:
         VerificationError: It is none, or too large.
     """
     if len(der) > MAX_CERTIFICATE:
-        raise _bad(f"it is larger than {MAX_CERTIFICATE} bytes")
+        raise refusal("bad-certificate", cause=f"it is larger than {MAX_CERTIFICATE} bytes")
     try:
         return x509.load_der_x509_certificate(der)
     except ValueError as error:
-        raise _bad(str(error)) from None
+        raise refusal("bad-certificate", cause=str(error)) from None
 
 
 def certificate_der(certificate: x509.Certificate) -> bytes:
@@ -92,7 +93,7 @@ def verify_chain(
             accepted.
     """
     if not 1 <= len(certificates) <= MAX_CHAIN:
-        raise _bad(f"there must be 1 to {MAX_CHAIN} certificates")
+        raise refusal("bad-certificate", cause=f"a chain has 1 to {MAX_CHAIN} of them")
     leaf = certificates[0]
     try:
         path = _path(leaf, certificates[1:], roots)
@@ -106,7 +107,7 @@ def verify_chain(
         key = PublicKey.of(leaf.public_key())
         names = _identities(leaf)
     except (*UNREADABLE, x509.DuplicateExtension) as error:
-        raise _bad(str(error)) from None
+        raise refusal("bad-certificate", cause=str(error)) from None
     chain = tuple(certificate.fingerprint(hashes.SHA256()).hex() for certificate in path)
     return CertifiedKey(key, leaf.subject.rfc4514_string(), names, chain)
 
@@ -123,13 +124,8 @@ def _path(
         if step is None:
             break
         path.append(step)
-    raise TrustError(
-        "the certificate leads to no trusted root",
-        where=path[-1].subject.rfc4514_string(),
-        cause=f"its issuer is {path[-1].issuer.rfc4514_string()}",
-        next_step="hand in the issuer's root certificate if you trust it",
-        slug="unknown-root",
-    )
+    cause = f"its issuer is {path[-1].issuer.rfc4514_string()}"
+    raise refusal("unknown-root", path[-1].subject.rfc4514_string(), cause)
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -143,26 +139,18 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _check_window(certificate: x509.Certificate, at: Micros) -> None:
     first = _micros(certificate.not_valid_before_utc)
     last = _micros(certificate.not_valid_after_utc)
-    name = certificate.subject.rfc4514_string()
+    name, says = certificate.subject.rfc4514_string(), f"and the log says {iso(at)}"
     if at < first:
-        cause = f"it is valid from {iso(first)}, and the log says {iso(at)}"
-        raise TrustError("the certificate was not valid yet", where=name, cause=cause,
-                         slug="cert-not-yet-valid")  # fmt: skip
+        raise refusal("cert-not-yet-valid", name, f"it is valid from {iso(first)}, {says}")
     if at > last:
-        cause = f"it was valid until {iso(last)}, and the log says {iso(at)}"
-        raise TrustError("the certificate had expired", where=name, cause=cause,
-                         slug="cert-expired")  # fmt: skip
+        raise refusal("cert-expired", name, f"it was valid until {iso(last)}, {says}")
 
 
 def _check_strength(certificate: x509.Certificate) -> None:
     key, digest = certificate.public_key(), certificate.signature_hash_algorithm
     weak_hash = digest is not None and not isinstance(digest, _HASHES)
     if weak_hash or (isinstance(key, RSAPublicKey) and key.key_size < _RSA_BITS):
-        raise TrustError(
-            "the certificate rests on a weak hash or key",
-            where=certificate.subject.rfc4514_string(),
-            slug="cert-weak",
-        )
+        raise refusal("cert-weak", certificate.subject.rfc4514_string())
 
 
 def _check_extensions(certificate: x509.Certificate) -> None:
@@ -212,11 +200,5 @@ def _micros(moment: datetime) -> Micros:
     return Micros((delta.days * 86_400 + delta.seconds) * SECOND)
 
 
-def _usage(certificate: x509.Certificate, cause: str) -> TrustError:
-    name = certificate.subject.rfc4514_string()
-    return TrustError("the certificate is not for this use", where=name, cause=cause,
-                      slug="cert-wrong-usage")  # fmt: skip
-
-
-def _bad(cause: str) -> VerificationError:
-    return VerificationError("not a valid certificate", cause=cause[:200], slug="bad-certificate")
+def _usage(certificate: x509.Certificate, cause: str) -> TidegateError:
+    return refusal("cert-wrong-usage", certificate.subject.rfc4514_string(), cause)

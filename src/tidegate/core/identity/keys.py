@@ -26,14 +26,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tidegate.core.canonical import Json
-from tidegate.core.errors import (
-    AccessError,
-    SignatureError,
-    TidegateError,
-    UsageError,
-    VerificationError,
-)
+from tidegate.core.errors import AccessError, TidegateError, VerificationError
 from tidegate.core.identity.reading import Fields, encode_base64
+from tidegate.core.identity.refusals import refusal
 
 MAX_PEM = 16_384
 """Longest key text that is read, in bytes."""
@@ -83,7 +78,7 @@ class PublicKey:
         if not isinstance(key, Ed25519PublicKey | EllipticCurvePublicKey) or (
             isinstance(key, EllipticCurvePublicKey) and key.curve.name not in _CURVES
         ):
-            raise _unsupported(VerificationError, key)
+            raise _unsupported(key, VerificationError)
         der = key.public_bytes(serialization.Encoding.DER, _SPKI)
         scheme = Scheme.ED25519
         if isinstance(key, EllipticCurvePublicKey):
@@ -113,8 +108,7 @@ class PublicKey:
         try:
             return cls.of(load(_bounded(data)))
         except UNREADABLE as error:
-            cause = str(error)[:200]
-            raise VerificationError("not a public key", cause=cause, slug="bad-key") from None
+            raise refusal("bad-key", cause=str(error)) from None
 
     def to_json(self) -> dict[str, Json]:
         """Return key id and DER, as trust roots and key files hold them."""
@@ -152,7 +146,7 @@ class PublicKey:
             UsageError: It is an ECDSA key.
         """
         if not isinstance(self._key, Ed25519PublicKey):
-            raise UsageError("only Ed25519 keys have a raw form", slug="needs-ed25519")
+            raise refusal("needs-ed25519", f"key {self.key_id}")
         return self._key.public_bytes_raw()
 
     def verify(self, signature: bytes, message: bytes) -> None:
@@ -167,9 +161,7 @@ class PublicKey:
             else:
                 self._key.verify(signature, message, ECDSA(_BY_SCHEME[self.scheme][1]))
         except InvalidSignature:
-            raise SignatureError(
-                "the signature does not verify", where=f"key {self.key_id}", slug="bad-signature"
-            ) from None
+            raise refusal("bad-signature", f"key {self.key_id}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +185,7 @@ class PrivateKey:
                 return cls(PublicKey.of(key.public_key()), sealed, key)
             except VerificationError:
                 pass
-        raise _unsupported(AccessError, key)
+        raise _unsupported(key, AccessError)
 
     @classmethod
     def generate(cls, scheme: Scheme) -> Self:
@@ -212,12 +204,8 @@ class PrivateKey:
         """
         try:
             key = serialization.load_pem_private_key(_bounded(pem), passphrase)
-        except TypeError:
-            given = "is not encrypted" if passphrase else "is encrypted"
-            raise AccessError(f"the private key {given}", slug="passphrase") from None
-        except UNREADABLE:
-            problem = "not a private key, or the passphrase is wrong"
-            raise AccessError(problem, slug="bad-key") from None
+        except (TypeError, *UNREADABLE) as error:
+            raise refusal("bad-key", cause=str(error), kind=AccessError) from None
         return cls.of(key, sealed=passphrase is not None)
 
     def to_pem(self, *, passphrase: bytes | None = None) -> bytes:
@@ -239,7 +227,7 @@ class PrivateKey:
         try:
             return cls.of(serialization.load_der_private_key(_bounded(der), None), sealed=sealed)
         except (TypeError, *UNREADABLE):
-            raise AccessError("not a private key", slug="bad-key") from None
+            raise refusal("bad-key", kind=AccessError) from None
 
     def sign(self, message: bytes) -> bytes:
         """Sign a message: Ed25519 (RFC 8032), or ECDSA in ASN.1 DER (FIPS 186-5)."""
@@ -251,16 +239,11 @@ class PrivateKey:
         raise TypeError("a private key is not pickled")
 
 
-def _unsupported(error: type[TidegateError], key: object) -> TidegateError:
-    kind = f"of type {type(key).__name__}"
+def _unsupported(key: object, kind: type[TidegateError]) -> TidegateError:
+    found = f"it is of type {type(key).__name__}"
     if isinstance(key, EllipticCurvePublicKey | EllipticCurvePrivateKey):
-        kind = f"on the curve {key.curve.name}"
-    return error(
-        "keys of this kind are not accepted",
-        cause=f"it is {kind}",
-        next_step="use Ed25519, or ECDSA on P-256, P-384 or P-521",
-        slug="unsupported-key",
-    )
+        found = f"it is on the curve {key.curve.name}"
+    return refusal("unsupported-key", cause=found, kind=kind)
 
 
 def _bounded(data: bytes) -> bytes:

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tidegate.core.errors import AccessError, UsageError
 from tidegate.core.identity import sealed
 from tidegate.core.identity.keys import PrivateKey, PublicKey, Scheme
+from tidegate.core.identity.refusals import refusal
 
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 _KEY_ID = re.compile(r"[0-9a-f]{64}")
@@ -35,12 +35,7 @@ def check_principal(name: str) -> str:
         UsageError: It has other characters, or is empty or too long.
     """
     if not _PRINCIPAL.fullmatch(name):
-        raise UsageError(
-            "not a name of a principal",
-            where=repr(name[:140]),
-            next_step="use a-z, 0-9 and . _ @ + -, at most 128, a letter or digit first",
-            slug="bad-principal",
-        )
+        raise refusal("bad-principal", ascii(name[:140]))
     return name
 
 
@@ -75,12 +70,7 @@ class KeyStore:
         """
         home = self._home(principal)
         if (home / "current").exists():
-            raise UsageError(
-                "the principal has a key already",
-                where=principal,
-                next_step="rotate it",
-                slug="key-exists",
-            )
+            raise refusal("key-exists", principal)
         return self._add(principal, PrivateKey.generate(scheme), passphrase)
 
     def rotate(
@@ -132,12 +122,7 @@ class KeyStore:
         except (OSError, ValueError):
             text = ""
         if not _KEY_ID.fullmatch(text):
-            raise AccessError(
-                "the principal has no key here",
-                where=f"{principal} in {self.folder}",
-                next_step="create it, or name another principal",
-                slug="no-key",
-            )
+            raise refusal("no-key", f"{principal} in {self.folder}")
         return text
 
     def load(
@@ -154,12 +139,7 @@ class KeyStore:
         data = sealed.read_private(path)
         told = sealed.info(data)
         if told.principal != principal or told.key.key_id != wanted:
-            raise AccessError(
-                "the key file belongs to another principal or key",
-                where=str(path),
-                cause=f"it is {told.principal}'s",
-                slug="bad-key-file",
-            )
+            raise refusal("bad-key-file", str(path), f"it is {told.principal}'s")
         return sealed.unseal(data, passphrase=passphrase)
 
     def public(self, principal: str, key_id: str) -> PublicKey:
@@ -172,11 +152,9 @@ class KeyStore:
         try:
             key = PublicKey.from_pem(path.read_bytes())
         except OSError as error:
-            raise AccessError(
-                "no such key", where=str(path), cause=error.strerror, slug="no-key"
-            ) from None
+            raise refusal("no-key", str(path), error.strerror) from None
         if key.key_id != key_id:
-            raise AccessError("the public key is another one", where=str(path), slug="bad-key-file")
+            raise refusal("bad-key-file", str(path), "it holds another key")
         return key
 
     def forget(self, principal: str, key_id: str) -> None:
@@ -186,12 +164,7 @@ class KeyStore:
             UsageError: It is the current key.
         """
         if key_id == self.current(principal):
-            raise UsageError(
-                "the current key is not forgotten",
-                where=key_id,
-                next_step="rotate it first",
-                slug="key-current",
-            )
+            raise refusal("key-current", key_id)
         self._path(principal, key_id, "key").unlink(missing_ok=True)
 
     def _add(self, principal: str, key: PrivateKey, passphrase: bytes | None) -> PrivateKey:
@@ -200,12 +173,7 @@ class KeyStore:
         try:
             self._home(principal).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise AccessError(
-                "the key folder can't be made",
-                where=str(self.folder),
-                cause=error.strerror,
-                slug="key-unwritten",
-            ) from None
+            raise refusal("key-unwritten", str(self.folder), error.strerror) from None
         # `current` comes last: a crash before it leaves the old key current, and nothing lost.
         sealed.write_atomic(self._path(principal, key_id, "key"), data)
         sealed.write_atomic(self._path(principal, key_id, "pub"), key.verifier.pem, mode=0o644)
@@ -225,5 +193,5 @@ class KeyStore:
 
     def _path(self, principal: str, key_id: str, suffix: str) -> Path:
         if not _KEY_ID.fullmatch(key_id):
-            raise UsageError("not a key id", where=key_id[:100], slug="bad-key-id")
+            raise refusal("bad-key-id", ascii(key_id[:100]))
         return self._home(principal) / f"{key_id}.{suffix}"

@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from tidegate.core import canonical
-from tidegate.core.errors import AccessError, UsageError, VerificationError
+from tidegate.core.errors import VerificationError
 from tidegate.core.identity.keys import PrivateKey, PublicKey
 from tidegate.core.identity.reading import decode_base64, encode_base64
 from tidegate.core.identity.record import Record
+from tidegate.core.identity.refusals import refusal
 
 SCHEMA = "tidegate/private-key/v1"
 MAX_FILE = 32_768
@@ -49,7 +50,7 @@ class Cost(Record):
 
     def __post_init__(self) -> None:
         if not (14 <= self.log2_n <= 20 and self.r == 8 and 1 <= self.p <= 4):  # noqa: PLR2004 - see the fields
-            raise VerificationError("the cost of a key file is out of bounds", slug="bad-cost")
+            raise refusal("bad-cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class _KeyFile(Record):
         except (VerificationError, ValueError) as error:
             file, secret, cause = None, b"", str(error)[:200]
         if file is None or file.schema != SCHEMA or file.with_secret(secret) != data:
-            raise AccessError("not a key file", cause=cause, slug="bad-key-file")
+            raise refusal("bad-key-file", cause=cause)
         return file, secret
 
 
@@ -127,7 +128,7 @@ def seal(
     if passphrase is None:
         return file.with_secret(key.secret())
     if not passphrase:
-        raise UsageError("the passphrase is empty", slug="empty-passphrase")
+        raise refusal("empty-passphrase")
     nonce = os.urandom(12)
     made = _Seal(cost or Cost(), encode_base64(os.urandom(16)), encode_base64(nonce))
     file = replace(file, seal=made)
@@ -145,20 +146,15 @@ def unseal(data: bytes, *, passphrase: bytes | None) -> PrivateKey:
     where = f"key {file.public.key_id}"
     if file.seal:
         if passphrase is None:
-            step = "give its passphrase, by prompt, file descriptor or credential file"
-            raise AccessError(
-                "the key is sealed", where=where, next_step=step, slug="passphrase-needed"
-            )
+            raise refusal("passphrase-needed", where)
         try:
             cipher, nonce = file.seal.cipher(passphrase), decode_base64(file.seal.nonce)
             secret = cipher.decrypt(nonce, secret, file.bound)
         except (InvalidTag, ValueError):
-            problem = "the passphrase does not open the key, or the file was changed"
-            raise AccessError(problem, where=where, slug="bad-passphrase") from None
+            raise refusal("bad-passphrase", where) from None
     key = PrivateKey.from_secret(secret, sealed=file.seal is not None)
     if key.verifier != file.public:
-        problem = "the private key does not belong to the public key"
-        raise AccessError(problem, where=where, slug="bad-key-file")
+        raise refusal("bad-key-file", where, "its private key is not of its public key")
     return key
 
 
@@ -183,17 +179,10 @@ def read_private(path: Path) -> bytes:
             state = os.fstat(file.fileno())
             data = file.read(MAX_FILE + 1) if stat.S_ISREG(state.st_mode) else b""
     except OSError as error:
-        raise AccessError(
-            "the key can't be read", where=str(path), cause=error.strerror, slug="key-unreadable"
-        ) from None
+        raise refusal("key-unreadable", str(path), error.strerror) from None
     if state.st_mode & 0o077 or state.st_uid not in (os.geteuid(), 0):
-        raise AccessError(
-            "others may read or change the private key",
-            where=str(path),
-            cause=f"its mode is {stat.S_IMODE(state.st_mode):04o}, its owner {state.st_uid}",
-            next_step=f"make it yours alone: chmod 600 {path}",
-            slug="key-permissions",
-        )
+        cause = f"its mode is {stat.S_IMODE(state.st_mode):04o}, its owner {state.st_uid}"
+        raise refusal("key-permissions", str(path), cause)
     return data
 
 
@@ -221,9 +210,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             draft.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except OSError as error:
-        raise AccessError(
-            "the file can't be written", where=str(path), cause=error.strerror, slug="key-unwritten"
-        ) from None
+        raise refusal("key-unwritten", str(path), error.strerror) from None
 
 
 def _sync_folder(folder: Path) -> None:

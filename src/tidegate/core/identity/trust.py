@@ -24,9 +24,9 @@ from typing import Self
 from tidegate.core import canonical
 from tidegate.core.clock import Micros, iso
 from tidegate.core.digest import Digest, sha256
-from tidegate.core.errors import TrustError, VerificationError
 from tidegate.core.identity.keys import PublicKey
 from tidegate.core.identity.record import Record
+from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.roles import Role
 
 SCHEMA = "tidegate/trust-root/v1"
@@ -80,7 +80,7 @@ class TrustedKey(Record):
         else:
             return
         where = f"key {self.key.key_id} of {self.principal}"
-        raise TrustError("the key is not trusted for this", where=where, cause=cause, slug=slug)
+        raise refusal(slug, where, cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Predecessor(Record):
 
     def __post_init__(self) -> None:
         if not _HASH.fullmatch(self.root_hash):
-            raise _bad("the predecessor's root hash is no SHA-256 in lower-case hexadecimal")
+            raise refusal("bad-trust-root", "predecessor.rootHash", "it is no SHA-256 in hex")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class TrustRoot(Record):
              any(key.purpose is not Purpose.ATTEST and not key.name for key in self.keys)),
         ):  # fmt: skip
             if found:
-                raise _bad(problem)
+                raise refusal("bad-trust-root", cause=problem)
 
     @property
     def digest(self) -> Digest:
@@ -156,12 +156,8 @@ class TrustRoot(Record):
         for trusted in self.keys:
             if trusted.key.key_id == key_id:
                 return trusted
-        raise TrustError(
-            "the key is not in the trust root",
-            where=f"key {key_id[:64]}, trust root {self.workspace} version {self.version}",
-            next_step="check the trust root's version; a steward of it can add the key",
-            slug="unknown-key",
-        )
+        place = f"key {key_id[:64]}, trust root {self.workspace} version {self.version}"
+        raise refusal("unknown-key", place)
 
     def key(self, key_id: str, *, at: Micros, purpose: Purpose) -> TrustedKey:
         """Return a key that is trusted for a purpose at a time.
@@ -217,18 +213,10 @@ def check_not_revoked(key_id: str, index: int | None, revocations: Iterable[Revo
     for revocation in revocations:
         if revocation.key_id == key_id and (index is None or index >= revocation.from_index):
             place = "an entry in no log" if index is None else f"entry {index}"
-            raise TrustError(
-                "the key was revoked",
-                where=f"key {key_id}",
-                cause=f"{revocation.reason}; from entry {revocation.from_index}, "
-                f"and it signed {place}",
-                next_step="have the statement made again, and signed with a good key",
-                slug="revoked",
+            cause = (
+                f"{revocation.reason}; from entry {revocation.from_index}, and it signed {place}"
             )
-
-
-def _bad(problem: str) -> VerificationError:
-    return VerificationError("not a valid trust root", cause=problem, slug="bad-trust-root")
+            raise refusal("revoked", f"key {key_id}", cause)
 
 
 def _twice(ids: Iterable[str]) -> bool:
