@@ -33,6 +33,7 @@ from tidegate.core.errors import (
     UsageError,
     VerificationError,
 )
+from tidegate.core.identity.certs import load_certificates
 from tidegate.core.identity.keys import PrivateKey, Scheme
 
 KEY = PrivateKey.generate(Scheme.P256)
@@ -326,3 +327,25 @@ def test_another_payload_type_is_refused(model: Path) -> None:
 def test_an_absent_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(SubjectError):
         sign_model(tmp_path / "absent", KEY)
+
+
+def test_an_empty_file_in_shards_is_told_as_uncovered(model: Path) -> None:
+    (model / "empty").write_bytes(b"")
+    bundle = sign_model(model, KEY, how=Serialization(shard_size=100))
+    assert verify_model(model, bundle, KEY.verifier).uncovered == ("empty",)
+    whole = sign_model(model, KEY)
+    assert "empty" in manifest_of(whole).files
+
+
+def test_a_link_to_a_model_is_refused(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(model)
+    with pytest.raises(SubjectError) as caught:
+        sign_model(tmp_path / "link", KEY)
+    assert caught.value.slug == "symlink"
+
+
+def test_a_certificate_of_another_key_is_refused(model: Path) -> None:
+    golden = Path(__file__).resolve().parents[2] / "data" / "golden" / "v0.1" / "root.pem"
+    with pytest.raises(UsageError) as caught:
+        sign_model(model, KEY, certificates=load_certificates(golden.read_bytes()))
+    assert caught.value.slug == "wrong-certificate"
