@@ -26,6 +26,7 @@ from tidegate.core.clock import Clock, SystemClock
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import AccessError, TrustError, UsageError
+from tidegate.core.identity.keys import PrivateKey
 from tidegate.core.identity.keystore import KeyStore
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Purpose, TrustRoot
@@ -147,16 +148,28 @@ class Workspace:
 
     @cached_property
     def log(self) -> Log:
-        """The log, able to sign its heads."""
+        """The log; its key is opened when a head is to be signed, so that reading needs none."""
         keys = note_keys(self.trust, Purpose.LOG)
-        signer = self.keys.load(LOG_PRINCIPAL, passphrase=self.unlock(LOG_PRINCIPAL))
         return Log(
             self.storage,
             origin=self.origin,
             clock=self.clock,
-            signer=NoteSigner(keys[-1], signer.sign),
+            signer=NoteSigner(keys[-1], self._sign_head),
             keys=keys[:-1],
         )
+
+    @cached_property
+    def log_key(self) -> PrivateKey:
+        """The key that signs heads: the newest one that the trust root names.
+
+        Raises:
+            AccessError: It is not here, or can't be opened.
+        """
+        newest = self.trust.keys_for(Purpose.LOG)[-1].key.key_id
+        return self.keys.load(LOG_PRINCIPAL, passphrase=self.unlock(LOG_PRINCIPAL), key_id=newest)
+
+    def _sign_head(self, message: bytes) -> bytes:
+        return self.log_key.sign(message)
 
     @cached_property
     def ledger(self) -> StoredLedger:
@@ -175,11 +188,11 @@ class Workspace:
             TrustError: The ledger has a newer trust root than this folder.
         """
         Projector(self.ledger, self.projections, self.trust).catch_up()
-        versions = self.projections.attestations(predicate_type=TRUST)
-        if versions and versions[-1].subject_digest != str(self.trust.digest):
+        versions = self.projections.attestations(predicate_type=TRUST, limit=1)
+        if versions and versions[0].subject_digest != str(self.trust.digest):
             raise TrustError(
                 "the ledger has another trust root than this folder",
-                where=f"log {versions[-1].index}",
+                where=f"log {versions[0].index}",
                 next_step="run `tidegate trust pull`",
                 slug="trust-behind",
             )
@@ -236,7 +249,12 @@ class Workspace:
 
     @cached_property
     def notary(self) -> WorkspaceNotary:
-        """Signs as the principal, appends to the log."""
+        """Signs as the principal, appends to the log.
+
+        Raises:
+            AccessError: The principal's key, or the log's, can't be used; nothing was written.
+        """
+        _ = self.log_key  # opened before anything is committed
         return WorkspaceNotary(self.id, self.principal, self.policy, self.ledger, self.clock, TOOL)
 
     def runner(self, schemas: Mapping[str, TableSchema] | None = None) -> GateRunner:
