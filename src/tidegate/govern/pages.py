@@ -16,7 +16,7 @@ from tidegate.core.canonical import Json
 from tidegate.core.errors import TidegateError, UsageError
 from tidegate.core.finding import Rule
 from tidegate.govern.controls import FRAMEWORKS, Control, controls
-from tidegate.govern.rules import rules, rules_of, unread_modules
+from tidegate.govern.rules import rules_of
 
 _FAMILY_ADVICE: Mapping[str, str] = {
     "TG-BUG": "Report it. TIDEGATE_DEBUG=1 shows the traceback; read it before you send it.",
@@ -75,8 +75,9 @@ def page(reference: str) -> Page:
         return _family(head, known)
     if head not in controls():
         raise _unknown(reference)
-    if known in rules():
-        return _rule(rules()[known])
+    for rule in rules_of(head):
+        if rule.id == known:
+            return _rule(rule)
     raise _unknown_rule(head, slug)
 
 
@@ -119,9 +120,12 @@ def _control(control: Control) -> Page:
 
 
 def _rules(control: str) -> tuple[str, ...]:
-    lines = [f"{rule.id} ({rule.severity.label}): {rule.title}" for rule in rules_of(control)]
-    if unread_modules():
-        lines.append(f"rules of {', '.join(unread_modules())} need an extra that is not installed")
+    try:
+        found = rules_of(control)
+    except ModuleNotFoundError as error:
+        # The page is still worth reading without the extra that its detectors need.
+        return (f"can't be listed: the package {error.name} is not installed",)
+    lines = [f"{rule.id} ({rule.severity.label}): {rule.title}" for rule in found]
     return tuple(lines) or ("none; policy decides over facts alone",)
 
 
@@ -132,7 +136,7 @@ def _rule(rule: Rule) -> Page:
         sections["promise"] = controls()[rule.control].promise
     ids = (*rule.atlas, *rule.owasp)
     if ids:
-        sections["frameworks"] = ids
+        sections["frameworks"] = ", ".join(ids)
     sections["waive"] = _waive(rule.control)
     return Page(rule.id, f"{rule.id} {rule.title}", facts, sections)
 

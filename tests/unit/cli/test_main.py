@@ -260,6 +260,14 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     assert version("tidegate") == tidegate.__version__
 
 
+def test_public_names_are_the_same_objects_as_at_their_homes() -> None:
+    for name in tidegate.__all__:
+        assert getattr(tidegate, name).__name__ == name
+    assert set(tidegate.__all__) < set(dir(tidegate))
+    with pytest.raises(AttributeError):
+        _ = tidegate.nonsense
+
+
 @pytest.mark.parametrize(("arguments", "budget"), [(["--version"], 150), (["--help"], 450)])
 def test_import_budget(arguments: list[str], budget: int) -> None:
     program = (

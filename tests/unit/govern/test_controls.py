@@ -103,11 +103,25 @@ def test_every_module_with_rules_is_listed() -> None:
     assert {name.removesuffix(".__init__") for name in declaring} == set(MODULES)
 
 
+def test_every_rule_that_code_names_is_declared() -> None:
+    """A finding whose rule has no page leaves its reader alone."""
+    named = {
+        rule
+        for family in ("detect", "gates")
+        for path in (SOURCE / family).rglob("*.py")
+        for rule in re.findall(
+            r"[\"'](TG-[A-Z]{3}-\d{2}/[a-z0-9-]+)[\"']", path.read_text(encoding="utf-8")
+        )
+    }
+    assert named <= set(rules())
+
+
 def test_every_listed_module_exists_and_has_rules() -> None:
-    for name in MODULES:
+    for name, serves in MODULES.items():
         assert importlib.util.find_spec(name) is not None, name
         declared = importlib.import_module(name).RULES
         assert all(isinstance(rule, Rule) for rule in declared)
+        assert {rule.control for rule in declared} == set(serves), name
 
 
 @pytest.mark.parametrize("control", controls())
