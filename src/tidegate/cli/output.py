@@ -15,6 +15,7 @@ from tempfile import NamedTemporaryFile
 from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
+from tidegate.cli.steps import Steps
 from tidegate.core.canonical import Json
 from tidegate.core.errors import TidegateError, UsageError
 from tidegate.telemetry import redact
@@ -152,16 +153,6 @@ def emit_text(rows: Sequence[tuple[str, str]]) -> None:
     """Write labelled paragraphs, wrapped; a row without a label goes on with the one before."""
     indent = max((len(label) for label, _ in rows), default=0) + 2
     write("".join(_paragraph(label.ljust(indent), text) for label, text in rows))
-
-
-class Steps:
-    """Progress that a command reports; silent where nobody watches."""
-
-    def advance(self, count: int = 1) -> None:
-        """Say that so many more units are done."""
-
-    def say(self, text: str) -> None:
-        """Say what is being done now."""
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tidegate.cli.output import Steps
+from tidegate.cli.steps import Steps
 from tidegate.report.untrusted import clip
 
 

@@ -288,7 +288,9 @@ def test_help_imports_no_command() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stderr.strip() == "['tidegate.cli.output', 'tidegate.cli.console']"
+    assert done.stderr.strip() == str(
+        ["tidegate.cli.steps", "tidegate.cli.output", "tidegate.cli.console"]
+    )
 
 
 def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
