@@ -33,6 +33,12 @@ def _reachable(dsn: str) -> bool:
         engine.dispose()
 
 
+def reachable_postgres() -> str | None:
+    """Return the address of the PostgreSQL server, if one answers."""
+    dsn = os.environ.get("TIDEGATE_TEST_POSTGRES") or DEFAULT_POSTGRES
+    return dsn if _reachable(dsn) else None
+
+
 def postgres_dsn() -> str:
     """Return the address of a PostgreSQL database in which schemas may be made."""
     dsn = os.environ.get("TIDEGATE_TEST_POSTGRES") or DEFAULT_POSTGRES

@@ -27,6 +27,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from tests.ledgers import Ledger, pending
+
 from tidegate.core.digest import sha256
 from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.entry import Entry
@@ -83,7 +84,7 @@ class _KillingStorage(SqlLogStorage):
     killer: Killer
 
     @contextmanager
-    def write(self) -> Iterator[SqlLogWrite]:  # type: ignore[override]  # a generator all the same
+    def write(self) -> Iterator[SqlLogWrite]:
         self.killer.passed("before begin")
         with super().write() as log:
             yield log
@@ -103,14 +104,27 @@ class _KillingStorage(SqlLogStorage):
         self.killer.passed("after checkpoint")
 
 
-def child(url: str, folder: str, point: str, count: int, name: str, pipe: Connection) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """What one child is to do, and where it ends."""
+
+    url: str
+    folder: Path
+    point: str
+    count: int
+    """The how-manieth passing of the point is the last."""
+    name: str
+    """Begins the labels of its entries."""
+
+
+def child(plan: Plan, pipe: Connection) -> None:
     """Append batches, acknowledging each; runs until it is killed or done."""
-    ledger = Ledger(open_engine(url), Path(folder))
+    ledger = Ledger(open_engine(plan.url), plan.folder)
     storage = _KillingStorage(ledger.engine, ledger.workspace, ledger.blobs)
-    storage.killer = Killer(point, count, pipe)
+    storage.killer = Killer(plan.point, plan.count, pipe)
     log = ledger.log(storage)
     for batch in range(_BATCHES):
-        labels = [f"{name}.{batch}.{n}" for n in range(1 + batch % 3)]
+        labels = [f"{plan.name}.{batch}.{n}" for n in range(1 + batch % 3)]
         receipts = log.append([pending(label, ledger.workspace, size=300) for label in labels])
         for label, receipt in zip(labels, receipts, strict=True):
             pipe.send(("ack", receipt.index, label))
@@ -143,28 +157,22 @@ def crash(url: str, folder: Path, *, kills: int, seed: int = 1) -> Crashes:
     while found.total < kills and number < kills * 3:
         # Every fourth one at a random time; the others go through the points in turn.
         turn = number - number // 4
-        point = "random" if number % 4 == 3 else POINTS[turn % len(POINTS)]  # noqa: PLR2004
-        count = chance.randint(1, 5)
-        arguments = (url, str(folder), point, count, f"{seed}.{number}")
-        if _run(context, arguments, chance, found):
+        point = "random" if number % 4 == 3 else POINTS[turn % len(POINTS)]
+        plan = Plan(url, folder, point, chance.randint(1, 5), f"{seed}.{number}")
+        if _run(context, plan, chance, found):
             found.kills[point] += 1
         _check(url, folder, found)
         number += 1
     return found
 
 
-def _run(
-    context: ForkServerContext,
-    arguments: tuple[str, str, str, int, str],
-    chance: random.Random,
-    found: Crashes,
-) -> bool:
+def _run(context: ForkServerContext, plan: Plan, chance: random.Random, found: Crashes) -> bool:
     """Run one child to its end; tell whether it was killed."""
     parent, pipe = context.Pipe(duplex=False)
-    process = context.Process(target=child, args=(*arguments, pipe), daemon=True)
+    deadline: float | None = None
+    process = context.Process(target=child, args=(plan, pipe), daemon=True)
     process.start()
     pipe.close()
-    deadline = None
     while True:
         # The clock starts with the child's first word, so that starting slowly is not its end.
         left = None if deadline is None else deadline - time.monotonic()
@@ -175,14 +183,14 @@ def _run(
             kind, index, value = parent.recv()
         except EOFError:
             break
-        if arguments[2] == "random" and deadline is None:
+        if plan.point == "random" and deadline is None:
             deadline = time.monotonic() + chance.random() * 0.03
         known = found.acknowledged if kind == "ack" else found.signed
         if known.setdefault(index, value) != value:
             found.problems.append(f"{kind} {index} twice, with different values")
     process.join()
     if process.exitcode not in {0, -signal.SIGKILL}:
-        found.problems.append(f"a writer ended with {process.exitcode} at {arguments[2]}")
+        found.problems.append(f"a writer ended with {process.exitcode} at {plan.point}")
     return process.exitcode == -signal.SIGKILL
 
 

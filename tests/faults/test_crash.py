@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.faults.crash_append import POINTS, crash
 from tests.services import KINDS, fresh_store
 

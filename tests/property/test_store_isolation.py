@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event
-
 from tests.ledgers import Ledger, pending
 from tests.services import KINDS, fresh_store
+
 from tidegate.core.clock import FixedClock
 from tidegate.core.digest import Digest
 from tidegate.core.ledger.merkle import leaf_hash
@@ -92,9 +92,7 @@ def test_workspaces_with_the_same_digests_never_see_each_other(
             assert len(store.attestations_about(subject)) == (number in seen[name])
             assert len(store.edges_from(subject)) == (number in seen[name])
         assert len(list(store.edges())) == len(store.unknown()) == len(seen[name])
-        assert SqlCheckCache(engine, run + name).get("k") == (
-            name.encode() if logs[name] else None
-        )
+        assert SqlCheckCache(engine, run + name).get("k") == (name.encode() if logs[name] else None)
         for other in NAMES:
             entry = Ledger(engine, tmp_path, workspace=run + other).storage.entry(0)
             if other != name and entry is not None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-
 from tests.services import KINDS, fresh_store
+
 from tidegate.store.engine import open_engine
 
 

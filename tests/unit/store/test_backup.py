@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.ledgers import NOW, Ledger, note_signer, pending
 from tests.services import fresh_store
+
 from tidegate.core.errors import (
     LedgerError,
     RollbackError,

@@ -27,7 +27,7 @@ class Failing(io.RawIOBase):
         super().__init__()
         self.given = False
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:  # noqa: ARG002 - the stream's signature
         if self.given:
             raise OSError(errno.EIO, "gone")
         self.given = True
@@ -64,8 +64,7 @@ def test_a_damaged_blob_never_gives_its_last_bytes(blobs: LocalBlobs, change: by
     blobs._path(digest).write_bytes(change)
     got = bytearray()
     with pytest.raises(VerificationError) as caught:
-        for block in blobs.get(digest):
-            got += block
+        got.extend(byte for block in blobs.get(digest) for byte in block)
     assert caught.value.slug == "blob-damaged"
     assert len(got) < len(BIG)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-
 from tests.services import postgres_dsn
+
 from tidegate.core.errors import BusyError, ConfigError, SchemaError, StoreError, TidegateError
 from tidegate.store.engine import bare_engine, open_engine, reading, writing, writing_soon
 from tidegate.store.migrate import upgrade
@@ -36,7 +36,7 @@ def _version(number: str) -> Callable[[Path], None]:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], type[TidegateError], str, str]] = {
-    "no file": (lambda path: None, StoreError, "missing", "tidegate init"),
+    "no file": (lambda _: None, StoreError, "missing", "tidegate init"),
     "an empty file": (lambda path: path.touch(), SchemaError, "no-schema", "db upgrade"),
     "another program's": (_foreign, StoreError, "foreign-database", "path"),
     "no database": (_junk, StoreError, "not-a-database", "db restore"),
@@ -112,9 +112,7 @@ def test_an_unreachable_server_is_named_without_the_password(where: str, slug: s
 
 def test_upgrade_can_be_run_again_and_by_many_at_once(store_url: str) -> None:
     found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(upgrade(store_url))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(upgrade(store_url))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -158,7 +156,7 @@ def test_a_writer_that_waits_too_long_hears_busy(store_url: str) -> None:
 
 
 def test_errors_hold_no_statement_and_no_values(engine: Engine) -> None:
-    with pytest.raises(StoreError) as caught, writing(engine) as connection:
+    with pytest.raises(StoreError) as caught, writing(engine) as connection:  # noqa: PT012 - a transaction
         statement = text("INSERT INTO log_head VALUES (:w, :w, :w, :w, :w)")
         connection.execute(statement, {"w": "s3cret-row"})
     error = caught.value
@@ -172,7 +170,7 @@ def test_a_read_only_store_says_so(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     upgrade(url)
     engine = open_engine(url)
-    with pytest.raises(StoreError) as caught, writing(engine) as connection:
+    with pytest.raises(StoreError) as caught, writing(engine) as connection:  # noqa: PT012 - a transaction
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.exec_driver_sql("DELETE FROM lease")
     assert caught.value.slug == "read-only"
@@ -182,7 +180,7 @@ def test_a_read_only_store_says_so(tmp_path: Path) -> None:
 def test_a_server_that_drops_us_reads_as_gone_and_comes_back(engine: Engine) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("SQLite has no server")
-    with pytest.raises(StoreError) as caught, reading(engine) as connection:
+    with pytest.raises(StoreError) as caught, reading(engine) as connection:  # noqa: PT012 - a transaction
         mine = connection.execute(text("SELECT pg_backend_pid()")).scalar()
         other = bare_engine(engine.url.render_as_string(hide_password=False))
         with reading(other) as killer:

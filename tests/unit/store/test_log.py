@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-
 from tests.ledgers import Ledger, envelope_of, pending
+
 from tidegate.core.clock import FixedClock
 from tidegate.core.digest import Digest
 from tidegate.core.errors import (
@@ -80,7 +80,7 @@ def test_the_first_of_two_equal_leaves_is_found(ledger: Ledger) -> None:
 def test_a_block_that_raises_writes_nothing(ledger: Ledger) -> None:
     before = ledger.fill(3).head
     entry = NewEntry(3, b"x", leaf_hash(b"x"), None, None)
-    with pytest.raises(RuntimeError), ledger.storage.write() as log:
+    with pytest.raises(RuntimeError), ledger.storage.write() as log:  # noqa: PT012 - a transaction
         log.put([entry], [], Head(4, b"r" * 32, (b"r" * 32,), 2))
         raise RuntimeError
     assert ledger.storage.entry(3) is None
@@ -102,7 +102,7 @@ def test_what_does_not_follow_the_head_is_refused(
 ) -> None:
     ledger.fill(3)
     entry = NewEntry(3, b"x", leaf_hash(b"x"), None, None)
-    with pytest.raises(LedgerError) as caught, ledger.storage.write() as log:
+    with pytest.raises(LedgerError) as caught, ledger.storage.write() as log:  # noqa: PT012 - a transaction
         assert log.head is not None
         head = Head(4, b"r" * 32, (b"r" * 32,), log.head.epoch + 1)
         new, moved = change(entry, head)
@@ -114,7 +114,7 @@ def test_what_does_not_follow_the_head_is_refused(
 def test_a_writer_whose_head_was_moved_is_fenced_off(ledger: Ledger) -> None:
     """Even one that believes to hold the lock: the epoch decides."""
     ledger.fill(3)
-    with pytest.raises(BusyError) as caught, ledger.storage.write() as log:
+    with pytest.raises(BusyError) as caught, ledger.storage.write() as log:  # noqa: PT012 - a transaction
         assert log.head is not None
         stale = replace(log.head, epoch=log.head.epoch + 4)
         log.head = stale

@@ -1,13 +1,13 @@
 """Logs move between databases with the same head, and a damaged export moves nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-
 from tests.ledgers import NOW, Ledger, pending
 from tests.services import KINDS, fresh_store
+
 from tidegate.core.canonical import dumps, loads
 from tidegate.core.clock import FixedClock
 from tidegate.core.digest import Digest
@@ -79,8 +79,8 @@ def _edit(line: bytes, **change: object) -> bytes:
     return dumps({**loads(line, what="line"), **change}) + b"\n"
 
 
-DAMAGE = {
-    "nothing": lambda lines: [],
+DAMAGE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "nothing": lambda _: [],
     "no JSON": lambda lines: [b"hello\n", *lines[1:]],
     "no object": lambda lines: [lines[0], b"[1]\n", *lines[2:]],
     "another format": lambda lines: [_edit(lines[0], version=2), *lines[1:]],
