@@ -35,8 +35,9 @@ from tidegate.core.ledger.fsck import fsck
 from tidegate.core.ledger.note import Note
 from tidegate.core.ledger.storage import Head, NewEntry, NewTile
 from tidegate.store.append import SqlLogWrite
-from tidegate.store.engine import Cursor, open_engine
+from tidegate.store.engine import open_engine
 from tidegate.store.log import SqlLogStorage
+from tidegate.store.transactions import Cursor
 
 POINTS = (
     "before begin",

@@ -17,8 +17,9 @@ from tests.ledgers import Ledger, pending
 from tests.services import fresh_store
 
 from tidegate.core.ledger.fsck import fsck
-from tidegate.store.engine import driver_cursor, open_engine, writing_soon
+from tidegate.store.engine import open_engine
 from tidegate.store.migrate import upgrade
+from tidegate.store.transactions import driver_cursor, writing_soon
 
 APPENDS = 30
 _WAL_HEADER = 32

@@ -10,15 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from io import BytesIO
 
-from sqlalchemy import Connection
-
 from tidegate.core.artifact.blobs import BlobStore
 from tidegate.core.errors import BusyError, LedgerError, SubjectError
 from tidegate.core.ledger.merkle import HASH_SIZE
 from tidegate.core.ledger.storage import Head, NewEntry, NewTile
-from tidegate.store.engine import Cursor, driver_cursor
 from tidegate.store.lookup import Lookup
-from tidegate.store.statements import LogStatements, log_statements
+from tidegate.store.statements import LogStatements
+from tidegate.store.transactions import Cursor
 
 INLINE_LIMIT = 64 * 1024
 """Envelopes up to this many bytes live in the database, in the entry's own transaction."""
@@ -122,11 +120,10 @@ class SqlLogWrite:
             self._cursor.executemany(statement, rows)
 
 
-def lock_log(connection: Connection, workspace: str) -> None:
+def lock_log(cursor: Cursor, sql: LogStatements, workspace: str) -> None:
     """Take the workspace's lock until the transaction ends; on SQLite beginning it did so."""
-    statement = log_statements(connection.dialect.name).lock
-    if statement:
-        driver_cursor(connection).execute(statement, (_lock_key(workspace),))
+    if sql.lock:
+        cursor.execute(sql.lock, (_lock_key(workspace),))
 
 
 def _lock_key(workspace: str) -> int:

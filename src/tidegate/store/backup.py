@@ -24,10 +24,11 @@ from tidegate.core.ledger.log import StoredTiles
 from tidegate.core.ledger.note import Note
 from tidegate.core.ledger.reader import TileReader
 from tidegate.store.blobs import LocalBlobs
-from tidegate.store.engine import bare_engine, open_engine, reading
+from tidegate.store.engine import bare_engine, open_engine
 from tidegate.store.failures import guarded, place_of
 from tidegate.store.log import SqlLogStorage
 from tidegate.store.tables import log_head
+from tidegate.store.transactions import reading
 
 _PAGES = 1_024
 _UNUSED = Path("unused")

@@ -8,8 +8,8 @@
 
 from sqlalchemy import Engine, delete, insert, select
 
-from tidegate.store.engine import reading, writing
 from tidegate.store.tables import check_cache
+from tidegate.store.transactions import reading, writing
 
 
 class SqlCheckCache:

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, select
 
 from tidegate.core.artifact.hashing import FileHash, FileKey
 from tidegate.core.digest import Digest
-from tidegate.store.engine import insert_into, reading, writing_soon
 from tidegate.store.tables import digest_cache
+from tidegate.store.transactions import insert_into, reading, writing_soon
 
 _SIGN = 1 << 63
 _WORD = 1 << 64

@@ -7,30 +7,25 @@ its own promises.
 ::
 
     engine = open_engine("sqlite:////var/lib/tidegate/store.db")
-    with writing(engine) as connection:
-        connection.execute(...)
 """
 
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from tidegate.core.errors import ConfigError, StoreError
-from tidegate.store.failures import guarded, place_of
+from tidegate.store.failures import place_of
 from tidegate.store.schema import check_schema
+from tidegate.store.transactions import WRITING, reading
 
 _log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a writer waits for another one before it gives up."""
 
-_WRITING = "tidegate_writing"
 _CACHE_KIB = 32 * 1024
 _WAL_PAGES = 4_096  # 16 MiB: pages of hash indexes are rewritten often, and copied back once
 
@@ -89,115 +84,6 @@ def bare_engine(url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Engine:
     else:
         event.listen(engine, "connect", _postgresql_connected(busy_timeout))
     return engine
-
-
-@contextmanager
-def writing(engine: Engine) -> Generator[Connection]:
-    """Open a write transaction; it commits on a clean exit and is undone on any other.
-
-    On SQLite the write lock is taken at once (``BEGIN IMMEDIATE``), so that a transaction that
-    read first can't fail halfway.
-
-    Raises:
-        BusyError: The lock could not be had in time.
-        StoreError: The store failed; nothing was written.
-    """
-    with (
-        guarded(engine),
-        engine.connect() as connection,
-        connection.execution_options(**{_WRITING: True}).begin(),
-    ):
-        yield connection
-
-
-@contextmanager
-def writing_soon(engine: Engine) -> Generator[Connection]:
-    """Open a write transaction that doesn't wait for the disk; a crash may undo it.
-
-    It never weakens what others commit. On SQLite ``synchronous=NORMAL`` skips the flush of this
-    commit alone: the next full commit flushes the whole write-ahead log up to itself, and
-    copying back into the database still flushes first (``OFF`` would not, and could damage the
-    file). On PostgreSQL ``synchronous_commit=off`` holds for this transaction alone.
-
-    Raises:
-        BusyError: The lock could not be had in time.
-        StoreError: The store failed; nothing was written.
-    """
-    with guarded(engine), engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            with connection.begin():
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                yield connection
-            return
-        driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA synchronous = NORMAL")
-        try:
-            with connection.execution_options(**{_WRITING: True}).begin():
-                yield connection
-        finally:
-            # Where even this fails the connection must not be used again: it is dropped.
-            try:
-                driver.execute("PRAGMA synchronous = FULL")
-            except engine.dialect.loaded_dbapi.Error:
-                connection.invalidate()
-                raise
-
-
-@contextmanager
-def reading(engine: Engine) -> Generator[Connection]:
-    """Open a read transaction.
-
-    Raises:
-        StoreError: The store failed.
-    """
-    with guarded(engine), engine.connect() as connection:
-        yield connection
-
-
-def insert_into(connection: Connection, table: Table) -> Any:
-    """Start an ``INSERT`` that may say ``ON CONFLICT``, which both databases write alike."""
-    server = connection.dialect.name == "postgresql"
-    return postgresql.insert(table) if server else sqlite.insert(table)
-
-
-class Cursor(Protocol):
-    """What the hot path uses of a driver's cursor (PEP 249)."""
-
-    def execute(self, statement: str, parameters: tuple[object, ...], /) -> object:
-        """Run a statement."""
-        ...
-
-    def executemany(self, statement: str, rows: list[tuple[object, ...]], /) -> object:
-        """Run a statement for each row."""
-        ...
-
-    def fetchone(self) -> Any:
-        """Return the next row."""
-        ...
-
-    def fetchall(self) -> list[Any]:
-        """Return all rows."""
-        ...
-
-
-def driver_cursor(connection: Connection) -> Cursor:
-    """Return a cursor of the driver, within the connection's transaction."""
-    return cast("Cursor", connection.connection.cursor())
-
-
-@contextmanager
-def reading_fast(engine: Engine) -> Generator[Cursor]:
-    """Read with the driver's own cursor: a tenth of the time of :func:`reading`.
-
-    Raises:
-        StoreError: The store failed.
-    """
-    with guarded(engine):
-        connection = engine.raw_connection()
-        try:
-            yield cast("Cursor", connection.cursor())
-        finally:
-            connection.close()
 
 
 def _parse(url: str) -> URL:
@@ -263,7 +149,7 @@ def _sqlite_connected(place: str, busy_timeout: float) -> Any:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITING, False)
+    writes = connection.get_execution_options().get(WRITING, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

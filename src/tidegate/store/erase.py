@@ -14,10 +14,11 @@ from tidegate.core.artifact.blobs import BlobStore
 from tidegate.core.clock import Clock
 from tidegate.core.digest import Digest
 from tidegate.store.append import lock_log, to_bytes
-from tidegate.store.engine import insert_into, reading, writing
 from tidegate.store.failures import guarded
 from tidegate.store.log import SqlLogStorage
+from tidegate.store.statements import log_statements
 from tidegate.store.tables import PROJECTIONS, envelope, erased
+from tidegate.store.transactions import driver_cursor, insert_into, reading, writing
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ def shred(
     """
     key = to_bytes(str(digest))
     with writing(engine) as connection:
-        lock_log(connection, storage.workspace)
+        sql = log_statements(connection.dialect.name)
+        lock_log(driver_cursor(connection), sql, storage.workspace)
         indices = storage.envelope_indices(str(digest))
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA secure_delete = ON")

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Engine, select, update
 
 from tidegate.core.clock import Clock
 from tidegate.core.ledger.witness import NOTHING, Seen
-from tidegate.store.engine import insert_into, reading, writing
 from tidegate.store.tables import remembered_head as table
+from tidegate.store.transactions import insert_into, reading, writing
 
 
 class SqlWitnessState:

@@ -18,8 +18,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
 
 from tidegate.core.clock import SECOND, Clock
 from tidegate.core.errors import BusyError
-from tidegate.store.engine import reading, writing
 from tidegate.store.tables import lease as table
+from tidegate.store.transactions import reading, writing
 
 TTL = 30 * SECOND
 """Microseconds until a lease that is not renewed ends."""

@@ -23,9 +23,9 @@ from tidegate.core.errors import LedgerError
 from tidegate.core.ledger.merkle import HASH_SIZE
 from tidegate.core.ledger.storage import Erased, Head
 from tidegate.store.append import SqlLogWrite, lock_log, to_bytes
-from tidegate.store.engine import Cursor, driver_cursor, reading_fast, writing, writing_soon
 from tidegate.store.lookup import Kind, Lookup, tail_start
 from tidegate.store.statements import LogStatements, log_statements
+from tidegate.store.transactions import Cursor, reading_fast, writing_fast
 
 _PAGE = 512
 
@@ -54,9 +54,8 @@ class SqlLogStorage:
             BusyError: It could not be had in time.
             StoreError: The store failed, a full disk included; nothing was written.
         """
-        with writing(self._engine) as connection:
-            lock_log(connection, self._workspace)
-            cursor = driver_cursor(connection)
+        with writing_fast(self._engine) as cursor:
+            lock_log(cursor, self._sql, self._workspace)
             head = _read_head(cursor, self._sql, self._workspace)
             yield self._open(cursor, head)
 
@@ -118,9 +117,8 @@ class SqlLogStorage:
             BusyError: The write lock could not be had in time.
             StoreError: The store failed.
         """
-        with writing_soon(self._engine) as connection:
-            row = (self._workspace, size, note)
-            driver_cursor(connection).execute(self._sql.put_checkpoint, row)
+        with writing_fast(self._engine, soon=True) as cursor:
+            cursor.execute(self._sql.put_checkpoint, (self._workspace, size, note))
 
     def envelope(self, digest: str) -> bytes | Erased | None:
         """Return an envelope's bytes, what is left of an erased one, or ``None``.

@@ -16,8 +16,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from enum import IntEnum
 
-from tidegate.store.engine import Cursor
 from tidegate.store.statements import LogStatements
+from tidegate.store.transactions import Cursor
 
 RUN = 1024
 """Entries under a run of level 0."""

@@ -13,9 +13,10 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 from tidegate.core.errors import StoreError
-from tidegate.store.engine import bare_engine, writing
+from tidegate.store.engine import bare_engine
 from tidegate.store.failures import place_of
 from tidegate.store.schema import APPLICATION_ID, SCHEMA_VERSION, newer, schema_version
+from tidegate.store.transactions import writing
 
 _UPGRADE_LOCK = 0x5447_0000_0000_0001
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -23,7 +23,6 @@ from tidegate.graph.rows import (
     Rows,
     UnknownRow,
 )
-from tidegate.store.engine import insert_into, reading, writing
 from tidegate.store.tables import (
     PROJECTIONS,
     artifact,
@@ -33,6 +32,7 @@ from tidegate.store.tables import (
     projection_cursor,
     unknown_entry,
 )
+from tidegate.store.transactions import insert_into, reading, writing
 
 _PAGE = 1_000
 _NAME = "graph"

@@ -29,9 +29,9 @@ from tidegate.core.ledger.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from tidegate.core.ledger.storage import Erased, Head, NewEntry
 from tidegate.core.ledger.tiles import TileBuilder
 from tidegate.store.append import SqlLogWrite
-from tidegate.store.engine import reading
 from tidegate.store.log import SqlLogStorage
 from tidegate.store.tables import log_checkpoint, log_entry
+from tidegate.store.transactions import reading
 
 FORMAT = "tidegate-log"
 VERSION = 1

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, insert, select
 
 from tidegate.core.clock import Clock
 from tidegate.core.errors import UsageError
-from tidegate.store.engine import reading, writing
 from tidegate.store.tables import workspace
+from tidegate.store.transactions import reading, writing
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"

@@ -10,9 +10,10 @@ from sqlalchemy import Engine, text
 from tests.services import postgres_dsn
 
 from tidegate.core.errors import BusyError, ConfigError, SchemaError, StoreError, TidegateError
-from tidegate.store.engine import bare_engine, open_engine, reading, writing, writing_soon
+from tidegate.store.engine import bare_engine, open_engine
 from tidegate.store.migrate import upgrade
 from tidegate.store.schema import SCHEMA_VERSION
+from tidegate.store.transactions import reading, writing, writing_soon
 
 
 def _make(path: Path) -> sqlite3.Connection:

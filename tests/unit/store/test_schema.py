@@ -8,10 +8,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Engine, Integer, LargeBinary, Text, inspect
 
-from tidegate.store.engine import reading
 from tidegate.store.migrate import configuration
 from tidegate.store.schema import SCHEMA_VERSION, VERSION_TABLE, schema_version
 from tidegate.store.tables import PROJECTIONS, metadata
+from tidegate.store.transactions import reading
 
 
 def test_the_migrations_give_the_tables(engine: Engine) -> None:
