@@ -11,6 +11,7 @@ import pytest
 from tidegate.core.errors import ConfigError, SubjectError
 from tidegate.core.finding import Severity
 from tidegate.detect.supply import (
+    DETECTOR,
     RULES,
     Allowlist,
     Entry,
@@ -21,6 +22,8 @@ from tidegate.detect.supply import (
     scan_handle,
     scan_path,
 )
+from tidegate.detect.supply.engine import RULESET
+from tidegate.detect.supply.packs import ruleset_digest
 
 EVIL = b"\x80\x02cos\nsystem\n)R."
 
@@ -114,6 +117,12 @@ BAD_PACKS: dict[str, dict[str, Any]] = {
 def test_a_bad_pack_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         Pack.from_json(BAD_PACKS[name])
+
+
+def test_the_detector_names_the_ruleset_that_ships() -> None:
+    current = ruleset_digest(load_packs()).hex[: len(RULESET)]
+    assert current == RULESET, f"set RULESET to {current}"
+    assert DETECTOR.version.endswith(RULESET)
 
 
 def test_packs_have_digests_and_no_namespace_trust() -> None:

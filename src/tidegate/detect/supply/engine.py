@@ -21,6 +21,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final
 
 from tidegate.core.errors import CheckError, SubjectError
+from tidegate.core.finding import Detector, Measured
 from tidegate.detect.supply.budget import Budget, Meter
 from tidegate.detect.supply.formats import examine
 from tidegate.detect.supply.packs import Allowlist, Entry, Pack, load_packs
@@ -31,7 +32,20 @@ from tidegate.detect.supply.scan import Scan
 _log = logging.getLogger(__name__)
 
 ENGINE_VERSION: Final = "1"
-"""Grows with each change that can change a verdict."""
+"""Grows with each change of the engine that can change a verdict."""
+RULESET: Final = "bd5fed5e389e"
+"""First digits of the digest over the packs that ship; a test keeps it current."""
+MEASURED: Final = Measured(
+    recall="0.98 [0.89, 1.00]",
+    false_positive_rate="0.000 [0.000, 0.002]",
+    data=(
+        "48 published attack files at first contact; 2,010 benign files of scikit-learn 1.4.2 and"
+        " 1.6.1, on which no pack was written. A format that is not examined is not clean either"
+    ),
+    date="2026-11-22",
+)
+DETECTOR: Final = Detector("model-scan", f"{ENGINE_VERSION}.{RULESET}", MEASURED)
+"""What a verdict names as its instrument."""
 _MAPPED: Final = 1 << 24
 """Files from this size on are mapped rather than read."""
 

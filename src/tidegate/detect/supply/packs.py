@@ -162,6 +162,11 @@ class Allowlist:
         return len(self._entries)
 
 
+def ruleset_digest(packs: Iterable[Pack]) -> Digest:
+    """Return one digest over several packs: what a verdict rests on beside the engine."""
+    return sha256(dumps([str(pack.digest) for pack in packs]))
+
+
 def load_packs(names: Sequence[str] = PACKS) -> tuple[Pack, ...]:
     """Read packs that ship with Tidegate.
 
