@@ -1,0 +1,1 @@
+"""Frozen profiles, distances, and the sequential test over windows."""

@@ -1,0 +1,1 @@
+"""Metrics by subgroup, and the comparison of two validation sources."""

@@ -1,0 +1,1 @@
+"""Detectors over free text and text columns."""
