@@ -1,7 +1,7 @@
 """Transactions on either database: to read, to write, and to write what may be lost in a crash.
 
 The fast ones speak through the driver's own cursor. They are for the log, whose flush to disk may
-take no longer than 0.2 ms: there SQLAlchemy's own transaction is a quarter of the whole.
+take no longer than 0.2 ms: opening and closing one takes 10 µs, SQLAlchemy's own takes 40.
 
 ::
 
