@@ -630,7 +630,7 @@ class TestRowSet:
 def test_batches_give_canonical_columns(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ROWS, list("bifmsdtx"))
     with path.open("rb") as file:
-        (batch,) = batches(file, TableFormat.CSV, FULL)
+        (batch,) = batches(file.fileno(), TableFormat.CSV, FULL)
     assert [array.type for array in batch] == [arrow_type(column) for column in FULL.columns]
     assert [array.to_pylist()[3] for array in batch] == [ROWS[3][c.name] for c in FULL.columns]
 
@@ -642,3 +642,19 @@ def test_the_first_bad_value_is_found() -> None:
         assert first_bad(pa.array(texts), column) == bad
     with pytest.raises(ValueError, match="int64"):
         parse(pa.array(["x"]), column)
+
+
+@pytest.mark.parametrize("kind", TableFormat)
+def test_the_descriptors_own_offset_is_left_alone(tmp_path: Path, kind: TableFormat) -> None:
+    """Arrow's read-ahead may outlive a reader, and must disturb nobody."""
+    path = tmp_path / "t"
+    if kind is TableFormat.PARQUET:
+        papq.write_table(arrow(ROWS), path)
+    elif kind is TableFormat.JSONL:
+        write_jsonl(path, ROWS)
+    else:
+        write_csv(path, ROWS, list("bifmsdtx"), "\t" if kind is TableFormat.TSV else ",")
+    with path.open("rb", buffering=0) as file:
+        file.seek(3)
+        assert sum(len(batch[0]) for batch in batches(file.fileno(), kind, FULL)) == len(ROWS)
+        assert file.tell() == 3

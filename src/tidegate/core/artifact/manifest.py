@@ -20,10 +20,10 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Self
 
-from tidegate.core.artifact.hashing import FileHash, Hasher, hash_fd, in_order
+from tidegate.core.artifact.hashing import THREADED_FROM, FileHash, Hasher, hash_fd, in_order
 from tidegate.core.artifact.merkle import leaf_hash, root
 from tidegate.core.artifact.refusals import refusal, shown
-from tidegate.core.artifact.walk import Limits, Links, check_name, walk
+from tidegate.core.artifact.walk import FileEntry, Limits, Links, check_name, walk
 from tidegate.core.canonical import Json, dumps, loads
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import SubjectError, VerificationError
@@ -210,15 +210,16 @@ def _hashed(
     """Yield path and hash of each file, in order, hashing on all cores."""
     where = shown(path).rstrip("/")
 
-    def hashed(item: tuple[str, int]) -> tuple[str, FileHash]:
-        name, fd = item
+    def hashed(item: tuple[FileEntry, int]) -> tuple[str, FileHash]:
+        entry, fd = item
         try:
-            return name, hasher(fd, f"{where}/{shown(name)}")
+            return entry.path, hasher(fd, f"{where}/{shown(entry.path)}")
         finally:
             os.close(fd)
 
     found = walk(path, ignore=ignore, links=links, limits=limits)
-    return in_order(hashed, ((entry.path, entry.open()) for entry in found))
+    opened = ((entry, entry.open()) for entry in found)
+    return in_order(hashed, opened, heavy=lambda item: item[0].size >= THREADED_FROM // 8)
 
 
 def _entry(item: Json) -> ManifestEntry:

@@ -16,7 +16,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from io import FileIO
 from typing import Any
 
 import pyarrow as pa
@@ -101,13 +100,11 @@ def digest_fd(
         SubjectError: It is no table of that schema.
     """
     kind = kind or TableFormat.of(os.fspath(path))
-    with FileIO(fd, closefd=False) as file:
-        file.seek(0)
-        try:
-            return digest_batches(batches(file, kind, schema), schema, row_set=row_set)
-        except SubjectError as error:
-            error.where = f"{shown(path)}, {error.where}"
-            raise
+    try:
+        return digest_batches(batches(fd, kind, schema), schema, row_set=row_set)
+    except SubjectError as error:
+        error.where = f"{shown(path)}, {error.where}"
+        raise
 
 
 def digest_batches(

@@ -4,20 +4,29 @@ Text columns are read whole, never sampled, so that what is proposed reads the f
 refusal. Whole numbers with leading zeros stay text: they are codes, not quantities.
 """
 
+import csv
 import json
 import os
+from io import BufferedReader, TextIOWrapper
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 from pyarrow import compute
 
 from tidegate.core.artifact.hashing import opened
 from tidegate.core.artifact.refusals import refusal, shown
 from tidegate.core.artifact.schema import Column, TableSchema
-from tidegate.core.artifact.table.read import BLOCK, FROM_ARROW, UNREADABLE, TableFormat, open_csv
+from tidegate.core.artifact.table.read import (
+    BLOCK,
+    FROM_ARROW,
+    UNREADABLE,
+    FdReader,
+    TableFormat,
+    delimiter_of,
+    open_csv,
+)
 from tidegate.core.artifact.table.text import parse
 
 pc: Any = compute  # its functions are made at run time, which type checkers can't follow
@@ -45,14 +54,12 @@ def infer_schema(
     """
     kind = kind or TableFormat.of(os.fspath(path))
     try:
-        with opened(path) as (fd, _), open(fd, "rb", closefd=False) as file:
+        with opened(path) as (fd, _):
             if kind is TableFormat.PARQUET:
-                columns = [_of_arrow(item) for item in papq.ParquetFile(file).schema_arrow]
+                columns = [_of_arrow(item) for item in papq.ParquetFile(FdReader(fd)).schema_arrow]
             else:
-                columns = (
-                    _of_jsonl(file) if kind is TableFormat.JSONL else _of_csv(file, kind, null)
-                )
-    except UNREADABLE as error:
+                columns = _of_jsonl(fd) if kind is TableFormat.JSONL else _of_csv(fd, kind, null)
+    except (*UNREADABLE, csv.Error) as error:
         raise refusal("bad-table", shown(path), type(error).__name__) from None
     return TableSchema(tuple(columns), null)
 
@@ -87,25 +94,22 @@ def _reads(texts: Any, kind: str) -> bool:
     return True
 
 
-def _of_csv(file: BinaryIO, kind: TableFormat, null: str) -> list[Column]:
-    delimiter = "\t" if kind is TableFormat.TSV else ","
-    parsing = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    options = pacsv.ReadOptions(block_size=BLOCK, use_threads=False)
-    first = pacsv.open_csv(file, read_options=options, parse_options=parsing)
-    names: list[str] = first.schema.names
-    file.seek(0)
+def _of_csv(fd: int, kind: TableFormat, null: str) -> list[Column]:
+    text = TextIOWrapper(BufferedReader(FdReader(fd)), "utf-8-sig", newline="")
+    names = next(csv.reader(text, delimiter=delimiter_of(kind)), list[str]())
     guesses = [_Guess(_TEXT) for _ in names]
-    for batch in open_csv(file, kind, names, null):
+    for batch in open_csv(fd, kind, names, null):
         for guess, array in zip(guesses, batch.columns, strict=True):
             guess.see(array)
     return [guess.column(name) for guess, name in zip(guesses, names, strict=True)]
 
 
-def _of_jsonl(file: BinaryIO) -> list[Column]:
+def _of_jsonl(fd: int) -> list[Column]:
     kinds: dict[str, set[type]] = {}
     filled: dict[str, int] = {}
     guesses: dict[str, _Guess] = {}
     total = 0
+    file = BufferedReader(FdReader(fd))
     lines = (line for line in iter(lambda: file.readline(BLOCK), b"") if line.strip())
     while batch := [dict[str, Any](json.loads(line)) for line in islice(lines, _LINES)]:
         total += len(batch)

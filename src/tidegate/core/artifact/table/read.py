@@ -7,13 +7,14 @@ bounded by the block, not by the file.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from io import BytesIO
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, BytesIO, RawIOBase
 from itertools import islice
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -27,7 +28,7 @@ from tidegate.core.artifact.table.text import arrow_type, first_bad, parse
 from tidegate.core.errors import SubjectError
 
 pc: Any = compute  # its functions are made at run time, which type checkers can't follow
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 """Bytes of text parsed at once; also the longest line."""
 PARQUET_ROWS = 16_384
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
@@ -70,14 +71,50 @@ class TableFormat(StrEnum):
             raise refusal("unknown-format", shown(name)) from None
 
 
-def batches(file: BinaryIO, kind: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
+class FdReader(RawIOBase):
+    """A file object with an offset of its own over a shared descriptor.
+
+    Arrow reads ahead in threads that may outlive the reader; through the descriptor's offset
+    they would disturb whoever reads it next, or whoever is given its number after it is closed.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._at = fd, 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        """Move the offset."""
+        start = {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: os.fstat(self._fd).st_size}[whence]
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read at the offset."""
+        data = os.pread(self._fd, len(buffer), self._at)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def batches(fd: int, kind: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
     """Yield the table's columns, in the schema's order, some rows at a time.
 
     Raises:
         SubjectError: ``bad-value``, ``bad-columns``, ``bad-type`` or ``bad-table``.
     """
     done = 0
-    for found in _SOURCES[kind](file, kind, schema):
+    for found in _SOURCES[kind](fd, kind, schema):
         pairs = zip(found, schema.columns, strict=True)
         batch = [_canonical(array, column, done) for array, column in pairs]
         yield batch
@@ -106,10 +143,10 @@ def _canonical(array: Any, column: Column, done: int) -> Any:
     return array
 
 
-def _csv(file: BinaryIO, kind: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
+def _csv(fd: int, kind: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
     done = 0
     try:
-        reader = open_csv(file, kind, [column.name for column in schema.columns], schema.null)
+        reader = open_csv(fd, kind, [column.name for column in schema.columns], schema.null)
         _check_names(reader.schema.names, schema)
         for batch in reader:
             # In a column without nulls the token is a value like any other.
@@ -127,13 +164,13 @@ def _csv(file: BinaryIO, kind: TableFormat, schema: TableSchema) -> Iterator[lis
         raise refusal("bad-table", f"after row {done}", cause) from None
 
 
-def open_csv(file: BinaryIO, kind: TableFormat, names: list[str], null: str) -> Any:
+def open_csv(fd: int, kind: TableFormat, names: list[str], null: str) -> Any:
     """Open a CSV stream in which every cell is text or, where unquoted, the null token."""
     return pacsv.open_csv(
-        file,
-        read_options=pacsv.ReadOptions(block_size=BLOCK, use_threads=False),
+        FdReader(fd),
+        read_options=pacsv.ReadOptions(block_size=BLOCK, use_threads=True),
         parse_options=pacsv.ParseOptions(
-            delimiter="\t" if kind is TableFormat.TSV else ",",
+            delimiter=delimiter_of(kind),
             newlines_in_values=True,
             # Nobody writes an empty line for a row, unless the table has but one column.
             ignore_empty_lines=len(names) > 1,
@@ -147,24 +184,28 @@ def open_csv(file: BinaryIO, kind: TableFormat, names: list[str], null: str) -> 
     )
 
 
-def _jsonl(file: BinaryIO, _: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
-    if not file.read(BLOCK).strip():  # Arrow refuses a stream without values
+def delimiter_of(kind: TableFormat) -> str:
+    """Return what stands between two cells."""
+    return "\t" if kind is TableFormat.TSV else ","
+
+
+def _jsonl(fd: int, _: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
+    if not os.pread(fd, BLOCK, 0).strip():  # Arrow refuses a stream without values
         return
-    file.seek(0)
     done = 0
     try:
-        for batch in _open_json(file, schema.columns):
+        for batch in _open_json(FdReader(fd), schema.columns):
             yield [batch.column(column.name) for column in schema.columns]
             done += len(batch)
     except UNREADABLE:
-        raise _blame_json(file, schema, done) from None
+        raise _blame_json(fd, schema, done) from None
 
 
-def _open_json(file: BinaryIO, columns: tuple[Column, ...]) -> Any:
+def _open_json(file: RawIOBase | BytesIO, columns: tuple[Column, ...]) -> Any:
     fields = [(column.name, _json_type(column)) for column in columns]
     return pajson.open_json(
         file,
-        read_options=pajson.ReadOptions(block_size=BLOCK, use_threads=False),
+        read_options=pajson.ReadOptions(block_size=BLOCK, use_threads=True),
         parse_options=pajson.ParseOptions(
             explicit_schema=pa.schema(fields), unexpected_field_behavior="error"
         ),
@@ -176,7 +217,7 @@ def _json_type(column: Column) -> Any:
     return arrow_type(column) if native else pa.string()
 
 
-def _blame_json(file: BinaryIO, schema: TableSchema, done: int) -> SubjectError:
+def _blame_json(fd: int, schema: TableSchema, done: int) -> SubjectError:
     """Say where Arrow stumbled, which it does not: by bisection of the lines that follow."""
 
     def reads(text: bytes, columns: tuple[Column, ...]) -> bool:
@@ -186,7 +227,7 @@ def _blame_json(file: BinaryIO, schema: TableSchema, done: int) -> SubjectError:
             return False
         return True
 
-    file.seek(0)
+    file = BufferedReader(FdReader(fd))
     lines = (line for line in iter(lambda: file.readline(BLOCK), b"") if line.strip())
     after, size = list[bytes](), 0
     for line in islice(lines, done, None):
@@ -214,9 +255,9 @@ def _blame_json(file: BinaryIO, schema: TableSchema, done: int) -> SubjectError:
     return refusal("bad-table", f"row {row}", "it is no line with one JSON object")
 
 
-def _parquet(file: BinaryIO, _: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
+def _parquet(fd: int, _: TableFormat, schema: TableSchema) -> Iterator[list[Any]]:
     try:
-        reader = papq.ParquetFile(file)
+        reader = papq.ParquetFile(FdReader(fd), buffer_size=1 << 20, pre_buffer=False)
         _check_names(reader.schema_arrow.names, schema)
         for column in schema.columns:
             _check_type(reader.schema_arrow.field(column.name).type, column)
