@@ -304,3 +304,26 @@ def test_what_is_not_understood_is_never_clean(name: str) -> None:
 
 def test_a_program_is_a_finding() -> None:
     assert rules_of(b"\x7fELF" + bytes(range(256))) == {"program"}
+
+
+def test_names_from_a_file_cannot_steer_a_terminal() -> None:
+    data = make_zip({"a\x1b[2J\n.pkl": EVIL, "../\x07": b"x"})
+    (report,) = scan_bytes(data, "x").files
+    assert report.findings
+    for finding in report.findings:
+        assert (finding.message + finding.location.path).isprintable()
+    stream = b"\x80\x04\x8c\x05o\x1b[2J\x8c\x01x\x93."
+    (finding,) = scan_bytes(stream, "x").findings
+    assert finding.message.isprintable()
+
+
+def test_text_that_is_hard_on_patterns_is_quick() -> None:
+    for text in ("\n" * 300_000, "import " * 50_000, "```\n~~~\n" * 30_000, "{{" * 50_000):
+        assert scan_bytes(text.encode(), "x", budget=Budget(seconds=30)).coverage.planned == 1
+
+
+def test_braces_in_json_that_are_no_template_do_not_block() -> None:
+    data = json.dumps({"citation": "title = {{Attention you need}}"}).encode()
+    assert scan_bytes(data, "x").status is Status.CLEAN
+    data = json.dumps({"chat_template": "{{Attention you need}}"}).encode()
+    assert scan_bytes(data, "x").status is Status.INCONCLUSIVE

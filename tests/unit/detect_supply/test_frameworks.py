@@ -150,6 +150,7 @@ def test_torch_legacy_files() -> None:
     assert scan_bytes(torch_legacy(raw[:-1]), "x").status is Status.INCONCLUSIVE
 
 
+@pytest.mark.slow
 def test_the_sklearn_pack_is_true_to_the_installed_source() -> None:
     """Every listed Python class is still there, and still has no hook that was not read."""
     vetted = {item.name: item for item in vet_package(Path(sklearn.__file__).parent)}

@@ -8,14 +8,12 @@ opcodes, so an import that it would meet there is a finding, too.
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tidegate.detect.supply.numpy_dtype import item_size
 from tidegate.detect.supply.pickle_cursor import MalformedError
+from tidegate.detect.supply.pickle_state import PickleState
 from tidegate.detect.supply.pickle_values import Const, Dict, Global, Made, Tuple, Value
-
-if TYPE_CHECKING:
-    from tidegate.detect.supply.pickle_machine import PickleMachine
 
 WRAPPERS: Final = frozenset(
     {
@@ -31,7 +29,7 @@ _AHEAD_OPCODES = 1_000
 _NAME = re.compile(r"\w+(?:\.\w+)+", re.ASCII)
 
 
-def pass_over(machine: "PickleMachine", state: Value) -> Made:
+def pass_over(machine: PickleState, state: Value) -> Made:
     """Move the machine's cursor behind the array that a wrapper announces.
 
     Returns:
@@ -75,7 +73,7 @@ def _size(entries: dict[str, Value], at: int) -> int | None:
     return width
 
 
-def _padding(machine: "PickleMachine", alignment: Value) -> None:
+def _padding(machine: PickleState, alignment: Value) -> None:
     if not isinstance(alignment, Const) or not isinstance(alignment.value, int):
         if isinstance(alignment, Const) and alignment.kind == "none":
             return
@@ -88,7 +86,7 @@ def _padding(machine: "PickleMachine", alignment: Value) -> None:
         )
 
 
-def _objects(machine: "PickleMachine") -> None:
+def _objects(machine: PickleState) -> None:
     inner = type(machine)(
         machine.cursor.data,
         machine.cursor.pos,
@@ -103,7 +101,7 @@ def _objects(machine: "PickleMachine") -> None:
     machine.cursor.pos = inner.cursor.pos
 
 
-def _as_opcodes(machine: "PickleMachine", start: int) -> None:
+def _as_opcodes(machine: PickleState, start: int) -> None:
     """Look at raw array bytes as ``pickle.load`` would: an import there is an ambush."""
     ahead = type(machine)(machine.cursor.data, start, machine.scan.silent(), depth=machine.depth)
     ahead.protocol = machine.protocol

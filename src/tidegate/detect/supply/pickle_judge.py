@@ -10,6 +10,7 @@ from tidegate.detect.supply.packs import Entry, Use
 from tidegate.detect.supply.pickle_values import Const, Dict, Global, Made, Tuple, Value
 from tidegate.detect.supply.rules import is_executor
 from tidegate.detect.supply.scan import Scan
+from tidegate.detect.supply.word_set import printable
 
 _SLUGS = {
     Use.DATA: "pickle-reference",
@@ -42,7 +43,7 @@ class Judge:
         self._scan = scan
         self._allow = scan.allowlist
         self.calls = 0
-        """Calls and instances so far."""
+        """Calls, instances and changes of globals so far."""
 
     def data(self, value: Value) -> None:
         """Judge a value that becomes part of the object: globals in it are uncalled references."""
@@ -110,12 +111,13 @@ class Judge:
     def mutate(self, target: Value, at: int) -> None:
         """Judge items, members or state that are put into something that is no plain container."""
         if isinstance(target, Global):
+            self.calls += 1
             self._scan.find(
                 "pickle-mutates-global",
-                f"writes into the imported {target.dotted}",
+                f"writes into the imported {printable(target.dotted)}",
                 at,
                 about=target.key,
-                evidence={"global": target.dotted},
+                evidence={"global": printable(target.dotted)},
             )
         elif isinstance(target, Made):
             if not target.loose and not self._allow.permits(target.by, Use.BUILD):
@@ -150,7 +152,10 @@ class Judge:
 
     def _dunder_found(self, key: str, at: int) -> None:
         self._scan.find(
-            "pickle-dunder-state", f"hands over state with the key {key[:80]}", at, about=key
+            "pickle-dunder-state",
+            f"hands over state with the key {printable(key, 80)}",
+            at,
+            about=key,
         )
 
     def _indirect(self, function: Value, at: int) -> None:
@@ -178,7 +183,7 @@ class Judge:
         severity = None
         if known_bad:
             severity = Severity.HIGH if use in (Use.DATA, Use.BUILD) else Severity.CRITICAL
-        name = item.dotted.encode("utf-8", "backslashreplace").decode()[:200]
+        name = printable(item.dotted)
         self._scan.find(
             slug,
             f"{_VERBS[use]} {name}, which no pack allows",

@@ -9,6 +9,7 @@ from tidegate.core.finding import Finding, Location, Severity
 from tidegate.detect.supply.budget import Meter
 from tidegate.detect.supply.packs import Allowlist
 from tidegate.detect.supply.rules import severity_of
+from tidegate.detect.supply.word_set import printable
 
 Descend = Callable[["Scan", bytes], str]
 
@@ -57,11 +58,10 @@ class Scan:
             evidence: Facts.
         """
         key = (self.path, slug, about or message)
-        if key in self.notes.seen:
+        full = len(self.notes.findings) >= self.meter.budget.findings
+        if full or key in self.notes.seen:
             return
         self.notes.seen.add(key)
-        if len(self.notes.findings) >= self.meter.budget.findings:
-            return
         self.notes.findings.append(
             Finding(
                 f"TG-REG-03/{slug}",
@@ -87,9 +87,8 @@ class Scan:
             BudgetSpentError: Too deep.
         """
         self.meter.nest(self.depth + 1)
-        shown = name.encode("utf-8", "backslashreplace").decode()[:300]
         yield Scan(
-            f"{self.path}!{shown}",
+            f"{self.path}!{printable(name)}",
             self.meter,
             self.allowlist,
             self.descend,

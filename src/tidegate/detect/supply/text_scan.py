@@ -18,8 +18,8 @@ _LIMIT: Final = 1 << 26
 _CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _FENCE: Final = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _SOURCE: Final = re.compile(
-    r"^(?:#!|\s*import [\w.]+(?: as \w+)?\s*$|\s*from [\w.]+ import "
-    r"|\s*(?:async )?def \w+\(|class \w+[(:])",
+    r"^(?:#!|[ \t]*import [\w.]+(?: as \w+)?[ \t]*$|[ \t]*from [\w.]+ import "
+    r"|[ \t]*(?:async )?def \w+\(|class \w+[(:])",
     re.MULTILINE,
 )
 _YAML_TAG: Final = re.compile(r"!!?python/|!<tag:yaml\.org,2002:python/")
@@ -65,16 +65,16 @@ def _plain(text: str, scan: Scan) -> None:
 
 
 def _json(value: Json, scan: Scan) -> None:
-    todo: list[Json] = [value]
+    todo: list[tuple[Json, bool]] = [(value, False)]
     while todo:
-        item = todo.pop()
+        item, template = todo.pop()
         if isinstance(item, dict):
             _object(item, scan)
-            todo.extend(item.values())
+            todo.extend((part, template or "template" in key) for key, part in item.items())
         elif isinstance(item, list):
-            todo.extend(item)
+            todo.extend((part, template) for part in item)
         elif isinstance(item, str) and has_template(item):
-            examine_template(item, scan, strict=True)
+            examine_template(item, scan, strict=template)
 
 
 def _object(item: dict[str, Json], scan: Scan) -> None:

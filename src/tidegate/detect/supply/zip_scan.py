@@ -16,6 +16,7 @@ from tidegate.detect.supply.member_names import unsafe_name
 from tidegate.detect.supply.pickle_cursor import Buffer
 from tidegate.detect.supply.pickle_scan import scan_pickle
 from tidegate.detect.supply.scan import Scan
+from tidegate.detect.supply.word_set import printable
 from tidegate.detect.supply.zip_layout import (
     LOCAL,
     Directory,
@@ -174,6 +175,7 @@ def _body(data: Buffer, layout: Header, scan: Scan) -> bytes | None:
         scan.find("archive-integrity", f"{_shown(layout)} is longer than the archive", layout.at)
     raw = data[start : start + layout.packed]
     if method == "stored":
+        scan.meter.expand(len(raw))
         return raw
     try:
         result = expand(method, raw, scan.meter)
@@ -227,4 +229,4 @@ def _base(name: bytes) -> bytes:
 
 
 def _shown(header: Header) -> str:
-    return header.name.decode("utf-8", "backslashreplace")[:200]
+    return printable(header.name.decode("utf-8", "backslashreplace"))
