@@ -15,7 +15,7 @@ from tidegate.core.policy.result import FactState, Mode
 from tidegate.core.policy.why_not import why_not
 from tidegate.core.stage import Outcome
 
-BOOLS = ("train.present", "chain.complete", "signature.verified", "subject.revoked")
+BOOLS = ("train.present", "chain.complete", "chain.complete", "subject.revoked")
 INTS = ("chain.broken", "approvals.count", "coverage.failed")
 TEXTS = ("train.outcome", "validate.outcome")
 TYPES = {

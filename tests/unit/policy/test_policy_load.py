@@ -18,7 +18,7 @@ id = "{id}"
 family = "{id}"
 control = "TG-REG-01"
 gate = "registry"
-require = "signature.present"
+require = "monitor.present"
 message = "no"
 fix = "sign"
 """
@@ -78,9 +78,9 @@ def test_a_mistake_is_refused_with_its_place(document: str, where: str, problem:
 @pytest.mark.parametrize(
     ("change", "where", "problem"),
     [
-        (("signature.present", "signature.presnt"), "rule admission, require", "no fact"),
+        (("monitor.present", "signature.presnt"), "rule admission, require", "no fact"),
         (('message = "no"', 'message = "{a.b}"'), "rule admission", "'a.b', which is no fact"),
-        (("signature.present", "limit.none == 1"), "rule admission, require", "no fact"),
+        (("monitor.present", "limit.none == 1"), "rule admission, require", "no fact"),
     ],
 )
 def test_a_misspelt_fact_is_found_when_the_bundle_is_compiled(
@@ -94,7 +94,7 @@ def test_a_misspelt_fact_is_found_when_the_bundle_is_compiled(
 
 
 def test_a_gate_may_declare_facts_but_not_change_their_type() -> None:
-    bundle = load(GOOD.replace("signature.present", "check.own.ok", 1), origin="x.toml")
+    bundle = load(GOOD.replace("monitor.present", "check.own.ok", 1), origin="x.toml")
     compile_policy(bundle, extra={"check.own.ok": FactType.BOOL})
     with pytest.raises(PolicyError, match="at the gate"):
         compile_policy(bundle, extra={"train.outcome": FactType.BOOL})

@@ -16,7 +16,7 @@ from tidegate.core.policy.waiver import Waiver
 from tidegate.core.stage import Outcome
 
 SIGNED = Rule(
-    "sig", "TG-REG-01", "registry", "signature.verified", message="unsigned", fix="`tidegate sign`"
+    "sig", "TG-REG-01", "registry", "chain.complete", message="unsigned", fix="`tidegate sign`"
 )
 CHAIN = Rule(
     "chain", "TG-REG-02", "registry/promote", "train.outcome == 'allow'",
@@ -69,7 +69,7 @@ CASES = [
     Case("unreadable evidence is undecided", (CHAIN,), outcome=Outcome.UNDECIDED,
          message="can't be read or checked: train.outcome (log 9)", dark=("train.outcome",)),
     Case("missing evidence that does not matter is not asked for",
-         (replace(CHAIN, require="signature.verified || train.outcome == 'allow'"),),
+         (replace(CHAIN, require="chain.complete || train.outcome == 'allow'"),),
          {"signature__verified": True}, Outcome.ALLOW),
     Case("a condition over missing evidence denies", (replace(SIGNED, when="train.present"),),
          {"signature__verified": True}, message="missing: train.present"),
@@ -86,7 +86,7 @@ CASES = [
     Case("doubt does not touch what holds", (replace(SIGNED, undecided_if="true"),),
          {"signature__verified": True}, Outcome.ALLOW),
     Case("missing evidence denies even where there is doubt",
-         (replace(SIGNED, undecided_if="true"),), message="missing: signature.verified"),
+         (replace(SIGNED, undecided_if="true"),), message="missing: chain.complete"),
 ]  # fmt: skip
 
 
@@ -116,22 +116,22 @@ def test_an_error_is_reported_apart_from_a_denial() -> None:
 
 
 def test_a_result_names_the_facts_and_limits_that_it_rests_on() -> None:
-    rule = replace(CHAIN, require="train.age_s <= limit.age && signature.verified")
+    rule = replace(CHAIN, require="train.age_s <= limit.age && chain.complete")
     (result,) = judge(policy(rule, age=60), facts(train__age_s=90)).results
     assert [(fact.name, fact.value, fact.state.value, fact.source) for fact in result.facts] == [
         ("train.age_s", "90", "present", "log 5"),
         ("limit.age", "60", "present", "policy t@1"),
-        ("signature.verified", "", "missing", "nothing states it"),
+        ("chain.complete", "", "missing", "nothing states it"),
     ]
 
 
 def test_a_message_cannot_be_steered_by_a_value() -> None:
     """Substitution is not repeated, is bounded, and escapes what a terminal obeys."""
-    hostile = "{signature.verified}\x1b[2J" + "A" * 900
+    hostile = "{chain.complete}\x1b[2J" + "A" * 900
     (result,) = judge(
         policy(CHAIN), facts(train__outcome=hostile, signature__verified=True)
     ).results
-    assert "{signature.verified}\\x1b[2J" in result.message
+    assert "{chain.complete}\\x1b[2J" in result.message
     assert "\x1b" not in result.message
     assert len(result.message) < 300
 
@@ -229,9 +229,9 @@ def test_an_unwaivable_rule_and_an_undecided_one_are_not_waived() -> None:
     firm = replace(SIGNED, waivable=False)
     assert judge(policy(firm), UNSIGNED, everywhere, now=DAY).outcome is Outcome.DENY
     dark = UNSIGNED.with_facts(
-        Fact.unreadable("signature.verified", FactType.BOOL, source="check signature")
+        Fact.unreadable("chain.complete", FactType.BOOL, source="check signature")
     )
-    assert dark.state("signature.verified") is FactState.UNREADABLE
+    assert dark.state("chain.complete") is FactState.UNREADABLE
     assert judge(policy(SIGNED), dark, everywhere, now=DAY).outcome is Outcome.UNDECIDED
 
 

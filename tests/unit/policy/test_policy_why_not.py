@@ -32,7 +32,7 @@ def facts(values: dict[str, FactValue]) -> FactSet:
 @pytest.mark.parametrize(
     ("require", "known", "changes"),
     [
-        ("signature.verified", {}, {"signature.verified": "true"}),
+        ("chain.complete", {}, {"chain.complete": "true"}),
         ("!subject.revoked", {"subject.revoked": True}, {"subject.revoked": "false"}),
         ("train.outcome == 'allow'", {"train.outcome": "deny"}, {"train.outcome": '"allow"'}),
         ("train.outcome in ['ok', 'allow']", {}, {"train.outcome": '"ok"'}),
@@ -66,7 +66,7 @@ def test_the_smallest_change_is_found_and_proved(
 @pytest.mark.parametrize(
     ("require", "known", "reason"),
     [
-        ("signature.verified", {"signature.verified": True}, "allowed already"),
+        ("chain.complete", {"chain.complete": True}, "allowed already"),
         ("subject.kind == 'model'", {"subject.kind": "table"}, "none within 3"),
         ("false", {}, "none within 3"),
         ("1 / chain.broken > 5", {"chain.broken": 0}, "none within 3"),
@@ -88,9 +88,9 @@ def test_no_rule_at_the_gate_can_be_satisfied_by_no_change() -> None:
 
 def test_a_rule_that_does_not_apply_yet_can_be_made_to() -> None:
     """Nothing applies is undecided; the way to allow leads through a rule's condition."""
-    bundle = rule("signature.verified", when="signature.present")
-    answer = why_not(bundle, facts({"signature.present": False}), gate="serve/check", now=0)
-    assert [change.name for change in answer.changes] == ["signature.present", "signature.verified"]
+    bundle = rule("chain.complete", when="monitor.present")
+    answer = why_not(bundle, facts({"monitor.present": False}), gate="serve/check", now=0)
+    assert [change.name for change in answer.changes] == ["monitor.present", "chain.complete"]
     assert answer.proved
 
 

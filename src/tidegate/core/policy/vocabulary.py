@@ -61,8 +61,6 @@ _EVIDENCE = (
     Variable("chain.complete", _B, "every path reaches an admitted raw source"),
     Variable("approvals.count", _I, "distinct principals, not the producer, who approved"),
     Variable("approvals.names", _L, "who approved"),
-    Variable("signature.present", _B, "the subject carries a detached signature"),
-    Variable("signature.verified", _B, "that signature covers every file, by a trusted key"),
     Variable("coverage.planned", _I, "units that all checks meant to examine"),
     Variable("coverage.examined", _I, "units that were examined"),
     Variable("coverage.skipped", _I, "units that were skipped"),
