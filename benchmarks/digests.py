@@ -23,13 +23,13 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 from blake3 import blake3
 
-from tidegate.core.artifact.cache import CachedHasher, MemoryCache
-from tidegate.core.artifact.chunks import build_chunks
 from tidegate.core.artifact.hashing import BLOCK, blake3_mapped, hash_file
 from tidegate.core.artifact.manifest import build_manifest, verify
-from tidegate.core.artifact.schema import TableSchema
-from tidegate.core.artifact.table import digest_table, infer_schema
 from tidegate.core.clock import FixedClock
+from tidegate.tables import digest_table, infer_schema
+from tidegate.tables.cache import CachedHasher, MemoryCache
+from tidegate.tables.chunks import build_chunks
+from tidegate.tables.schema import TableSchema
 
 FAILED: list[str] = []
 

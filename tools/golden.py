@@ -20,8 +20,8 @@ from tidegate.core.attest.bundle import Bundle, KeyHint
 from tidegate.core.attest.chain import sign_trust_root
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.gate import Actor, GatePredicate, GateRef, Material, PolicyRef, Tool
-from tidegate.core.attest.modelfiles import HashType, Serialization
-from tidegate.core.attest.oms import GIT_PATHS, sign_model
+from tidegate.interop.modelfiles import HashType, Serialization
+from tidegate.interop.oms import GIT_PATHS, sign_model
 from tidegate.core.attest.statement import Subject
 from tidegate.core.attest.uris import PAYLOAD_TYPE
 from tidegate.core.clock import DAY, Micros, parse_iso

@@ -14,13 +14,13 @@ from referencing import Registry, Resource
 
 from tidegate.core.attest.bundle import Bundle, Certificates
 from tidegate.core.attest.envelope import verify
-from tidegate.core.attest.modelfiles import HashType, Serialization
-from tidegate.core.attest.oms import GIT_PATHS, Manifest, sign_model, verify_model
 from tidegate.core.attest.statement import Statement
 from tidegate.core.clock import parse_iso
 from tidegate.core.errors import SignatureError, VerificationError
-from tidegate.core.identity.certs import load_certificate, verify_chain
 from tidegate.core.identity.keys import PrivateKey, Scheme
+from tidegate.interop.certs import load_certificate, verify_chain
+from tidegate.interop.modelfiles import HashType, Serialization
+from tidegate.interop.oms import GIT_PATHS, Manifest, sign_model, verify_model
 
 pytestmark = pytest.mark.interop
 

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tidegate.core.clock import FixedClock
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.export import export
 from tidegate.core.ledger.log import Log, PendingEntry
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.note import COSIGNATURE, ED25519, Note, NoteKey, NoteSigner
+from tidegate.logbook.export import export
+from tidegate.logbook.memory import MemoryLogStorage
 
 pytestmark = pytest.mark.interop
 

@@ -11,7 +11,7 @@ from tests.ledgers import Ledger, pending
 from tests.services import KINDS, fresh_store
 
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.fsck import fsck
+from tidegate.logbook.fsck import fsck
 from tidegate.store.engine import open_engine
 
 PROCESSES = 8

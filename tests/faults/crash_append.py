@@ -31,9 +31,9 @@ from tests.ledgers import Ledger, pending
 from tidegate.core.digest import sha256
 from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.fsck import fsck
 from tidegate.core.ledger.note import Note
 from tidegate.core.ledger.storage import Head, NewEntry, NewTile
+from tidegate.logbook.fsck import fsck
 from tidegate.store.append import SqlLogWrite
 from tidegate.store.engine import open_engine
 from tidegate.store.log import SqlLogStorage

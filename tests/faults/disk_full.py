@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.ledgers import Ledger, pending
 
 from tidegate.core.errors import StoreError
-from tidegate.core.ledger.fsck import fsck
+from tidegate.logbook.fsck import fsck
 from tidegate.store.engine import open_engine
 from tidegate.store.migrate import upgrade
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from tests.ledgers import Ledger, pending
 from tests.services import fresh_store
 
-from tidegate.core.ledger.fsck import fsck
+from tidegate.logbook.fsck import fsck
 from tidegate.store.engine import open_engine
 from tidegate.store.migrate import upgrade
 from tidegate.store.transactions import driver_cursor, writing_soon

@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tidegate.core.artifact import merkle
-from tidegate.core.artifact.chunks import ChunkManifest, build_chunks
 from tidegate.core.artifact.hashing import hash_file
 from tidegate.core.artifact.manifest import Manifest, ManifestEntry, build_manifest, verify
-from tidegate.core.artifact.schema import Column, TableSchema
-from tidegate.core.artifact.table import RowSet, TableDigest, digest_table
-from tidegate.core.artifact.table.text import GRAMMAR, arrow_type, parse
 from tidegate.core.digest import Digest
 from tidegate.core.errors import ProofError, SubjectError, VerificationError
+from tidegate.tables import RowSet, TableDigest, digest_table
+from tidegate.tables.chunks import ChunkManifest, build_chunks
+from tidegate.tables.schema import Column, TableSchema
+from tidegate.tables.text import GRAMMAR, arrow_type, parse
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

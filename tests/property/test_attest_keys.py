@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.core.errors import AccessError, TidegateError
-from tidegate.core.identity import sealed
 from tidegate.core.identity.keys import PrivateKey, PublicKey, Scheme
-from tidegate.core.identity.keystore import check_principal
 from tidegate.core.identity.reading import decode_base64, encode_base64
-from tidegate.core.identity.sealed import Cost
+from tidegate.custody import sealed
+from tidegate.custody.keystore import check_principal
+from tidegate.custody.sealed import Cost
 
 KEY = PrivateKey.generate(Scheme.ED25519)
 SEALED = sealed.seal(KEY, principal="ana", passphrase=b"low tide", cost=Cost(log2_n=14))

@@ -15,7 +15,6 @@ from tidegate.core.errors import ProofError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
 from tidegate.core.ledger.entry import KINDS, Entry
 from tidegate.core.ledger.log import Log, PendingEntry
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.merkle import (
     CompactRange,
     leaf_hash,
@@ -33,7 +32,8 @@ from tidegate.core.ledger.tiles import (
     parse_path,
     tile_path,
 )
-from tidegate.core.ledger.witness import parse_request
+from tidegate.logbook.memory import MemoryLogStorage
+from tidegate.logbook.witness import parse_request
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(sha256(b"property").digest())
 PUBLIC = PRIVATE.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

@@ -12,8 +12,8 @@ from tidegate.core.policy.language import CelEngine
 from tidegate.core.policy.load import bundled, from_json, load
 from tidegate.core.policy.model import PolicyBundle, Rule
 from tidegate.core.policy.result import FactState, Mode
-from tidegate.core.policy.why_not import why_not
 from tidegate.core.stage import Outcome
+from tidegate.govern.policy.why_not import why_not
 
 BOOLS = ("train.present", "chain.complete", "chain.complete", "subject.revoked")
 INTS = ("chain.broken", "approvals.count", "coverage.failed")

@@ -27,11 +27,11 @@ from tidegate.core.clock import Clock, Micros, SystemClock
 from tidegate.core.digest import sha256
 from tidegate.core.errors import UsageError
 from tidegate.core.identity.keys import PrivateKey
-from tidegate.core.identity.keystore import KeyStore
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Purpose, TrustedKey, TrustRoot
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.ledger.log import PendingEntry
+from tidegate.custody.keystore import KeyStore
 from tidegate.store.engine import open_engine
 from tidegate.store.migrate import upgrade
 from tidegate.store.workspaces import Workspace as StoredWorkspace

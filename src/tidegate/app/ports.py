@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.core.artifact.hashing import Hasher, hash_fd
 from tidegate.core.artifact.reference import KINDS, resolve
-from tidegate.core.artifact.schema import TableSchema
 from tidegate.core.clock import Clock
 from tidegate.core.errors import SubjectError
 from tidegate.core.ledger.entry import Entry
@@ -18,6 +17,8 @@ from tidegate.core.policy.waiver import Waiver
 from tidegate.core.verify import LoggedStatement
 from tidegate.gates.contract import Artifact, GateRequest, Target
 from tidegate.store.log import SqlLogStorage
+from tidegate.tables.describe import describe
+from tidegate.tables.schema import TableSchema
 
 _STRENGTH = (Mode.SHADOW, Mode.WARN, Mode.ENFORCE)
 
@@ -38,10 +39,11 @@ class PathResolver:
                     "neither a path nor a digest", where=target.name, slug="nothing-named"
                 )
             return Artifact(target.name, target.kind, target.digest, annotations=target.annotations)
+        schema = self.schemas.get(target.name)
         found = resolve(
             target.path,
             kind=target.kind if target.kind in KINDS else None,
-            schema=self.schemas.get(target.name),
+            describe=describe(schema) if schema else None,
             hasher=self.hasher,
         )
         if target.digest is not None and found.digest != target.digest:

@@ -18,7 +18,6 @@ from tidegate import __version__
 from tidegate.app.ports import PathResolver, PolicyJudge, StatementsAt, StoredLedger
 from tidegate.app.trust import CHAIN, read_pin, read_trust
 from tidegate.config import Settings, load
-from tidegate.core.artifact.schema import TableSchema
 from tidegate.core.attest.gate import Tool
 from tidegate.core.attest.statement import Subject
 from tidegate.core.attest.uris import TRUST
@@ -27,11 +26,9 @@ from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import AccessError, TrustError, UsageError
 from tidegate.core.identity.keys import PrivateKey
-from tidegate.core.identity.keystore import KeyStore
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Purpose, TrustRoot
 from tidegate.core.ledger.log import Log
-from tidegate.core.ledger.monitor import Memory
 from tidegate.core.ledger.note import NoteSigner
 from tidegate.core.policy.directive_state import DirectiveState
 from tidegate.core.policy.directives import Directive
@@ -39,6 +36,7 @@ from tidegate.core.policy.load import bundled, load_path
 from tidegate.core.policy.model import PolicyBundle
 from tidegate.core.policy.result import Mode
 from tidegate.core.verify import Verification, note_keys, open_head
+from tidegate.custody.keystore import KeyStore
 from tidegate.gates.chain import ChainReader
 from tidegate.gates.contract import Gate, Order
 from tidegate.gates.notary import Principal, WorkspaceNotary
@@ -46,11 +44,13 @@ from tidegate.gates.require import Requirements
 from tidegate.gates.runner import GateRunner, Receipt
 from tidegate.graph.acts import ACTORS, fold, revocations, to_predicate
 from tidegate.graph.project import Projector
+from tidegate.logbook.monitor import Memory
 from tidegate.store.blobs import LocalBlobs
 from tidegate.store.checks import SqlCheckCache
 from tidegate.store.engine import open_engine
 from tidegate.store.log import SqlLogStorage
 from tidegate.store.projections import SqlProjections
+from tidegate.tables.schema import TableSchema
 
 HOME = ".tidegate"
 LOG_PRINCIPAL = "ledger"

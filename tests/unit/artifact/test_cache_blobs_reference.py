@@ -8,14 +8,15 @@ import pytest
 
 from tidegate.core.artifact import hash_file, resolve
 from tidegate.core.artifact.blobs import verified
-from tidegate.core.artifact.cache import CachedHasher, MemoryCache, settled
 from tidegate.core.artifact.hashing import FileKey, opened
 from tidegate.core.artifact.manifest import build_manifest
 from tidegate.core.artifact.reference import guess_kind
-from tidegate.core.artifact.schema import Column, TableSchema
 from tidegate.core.clock import SECOND, FixedClock
 from tidegate.core.digest import sha256
 from tidegate.core.errors import SubjectError, VerificationError
+from tidegate.tables.cache import CachedHasher, MemoryCache, settled
+from tidegate.tables.describe import describe
+from tidegate.tables.schema import Column, TableSchema
 
 
 def hash_through(hasher: CachedHasher, path: Path) -> str:
@@ -122,7 +123,7 @@ class TestResolve:
     def test_a_table(self, tmp_path: Path) -> None:
         schema = TableSchema((Column("id", "int64"),))
         (tmp_path / "t.csv").write_text("id\n1\n2\n")
-        found = resolve(tmp_path / "t.csv", kind="dataset", schema=schema)
+        found = resolve(tmp_path / "t.csv", kind="dataset", describe=describe(schema))
         assert found.kind == "dataset"
         assert set(found.also) == {"blake3", "tidegate-table-v1", "tidegate-rows-v1"}
         assert found.annotations == {"size": 7, "rows": 2, "schema": str(schema.digest)}
@@ -167,7 +168,7 @@ class TestResolve:
             resolve(tmp_path / "f", kind="thing")
         assert caught.value.slug == "unknown-kind"
         with pytest.raises(SubjectError) as caught:
-            resolve(tmp_path, schema=TableSchema((Column("id", "int64"),)))
+            resolve(tmp_path, describe=describe(TableSchema((Column("id", "int64"),))))
         assert caught.value.slug == "is-a-folder"
 
     @pytest.mark.parametrize(

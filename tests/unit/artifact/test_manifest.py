@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tidegate.core.artifact import merkle
-from tidegate.core.artifact.chunks import BadChunk, ChunkManifest, build_chunks
 from tidegate.core.artifact.manifest import (
     Changes,
     Difference,
@@ -22,6 +21,7 @@ from tidegate.core.artifact.walk import Links
 from tidegate.core.canonical import dumps
 from tidegate.core.digest import sha256
 from tidegate.core.errors import EmptySubject, ProofError, SubjectError, VerificationError
+from tidegate.tables.chunks import BadChunk, ChunkManifest, build_chunks
 
 
 @pytest.fixture

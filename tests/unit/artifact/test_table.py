@@ -15,8 +15,9 @@ import pyarrow.parquet as papq
 import pytest
 from blake3 import blake3
 
-from tidegate.core.artifact.schema import Column, TableSchema
-from tidegate.core.artifact.table import (
+from tidegate.core.canonical import dumps
+from tidegate.core.errors import ProofError, SubjectError
+from tidegate.tables import (
     RowSet,
     TableDigest,
     TableFormat,
@@ -26,9 +27,8 @@ from tidegate.core.artifact.table import (
     read,
     verify_chunk,
 )
-from tidegate.core.artifact.table.text import arrow_type, first_bad, parse
-from tidegate.core.canonical import dumps
-from tidegate.core.errors import ProofError, SubjectError
+from tidegate.tables.schema import Column, TableSchema
+from tidegate.tables.text import arrow_type, first_bad, parse
 
 FULL = TableSchema(
     (

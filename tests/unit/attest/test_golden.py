@@ -11,14 +11,14 @@ from tidegate.core.attest.chain import load_trust_root
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.envelope import Envelope, verify
 from tidegate.core.attest.gate import GatePredicate
-from tidegate.core.attest.oms import CertificateTrust, verify_model
 from tidegate.core.attest.verifier import VerifiedStatement, verify_envelope
 from tidegate.core.clock import Micros
 from tidegate.core.digest import Digest
-from tidegate.core.identity.certs import load_certificates
 from tidegate.core.identity.keys import PublicKey
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.stage import Outcome
+from tidegate.interop.certs import load_certificates
+from tidegate.interop.oms import CertificateTrust, verify_model
 
 RELEASES = sorted((Path(__file__).resolve().parents[2] / "data" / "golden").iterdir())
 

@@ -13,15 +13,6 @@ from blake3 import blake3
 from tidegate.core import canonical
 from tidegate.core.attest import envelope as dsse
 from tidegate.core.attest.bundle import Bundle, KeyHint
-from tidegate.core.attest.modelfiles import HashType, Serialization
-from tidegate.core.attest.oms import (
-    GIT_PATHS,
-    CertificateTrust,
-    Manifest,
-    ModelReport,
-    sign_model,
-    verify_model,
-)
 from tidegate.core.attest.statement import Statement
 from tidegate.core.attest.uris import PAYLOAD_TYPE
 from tidegate.core.clock import Micros
@@ -33,8 +24,17 @@ from tidegate.core.errors import (
     UsageError,
     VerificationError,
 )
-from tidegate.core.identity.certs import load_certificates
 from tidegate.core.identity.keys import PrivateKey, Scheme
+from tidegate.interop.certs import load_certificates
+from tidegate.interop.modelfiles import HashType, Serialization
+from tidegate.interop.oms import (
+    GIT_PATHS,
+    CertificateTrust,
+    Manifest,
+    ModelReport,
+    sign_model,
+    verify_model,
+)
 
 KEY = PrivateKey.generate(Scheme.P256)
 FILES = {

@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 
 from tidegate.core import canonical
-from tidegate.core.attest.standard import (
+from tidegate.core.clock import Micros
+from tidegate.core.digest import sha256
+from tidegate.core.errors import VerificationError
+from tidegate.core.stage import Outcome
+from tidegate.interop.standard import (
     Resource,
     build_slsa_provenance,
     build_test_result,
@@ -14,10 +18,6 @@ from tidegate.core.attest.standard import (
     check_test_result,
     check_verification_summary,
 )
-from tidegate.core.clock import Micros
-from tidegate.core.digest import sha256
-from tidegate.core.errors import VerificationError
-from tidegate.core.stage import Outcome
 
 DATA = Resource.of("data", sha256(b"data"), uri="file:data")
 PROVENANCE = build_slsa_provenance(

@@ -1,8 +1,12 @@
 """Subgroup metrics equal scikit-learn's; taint of one validation source is found."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import csv
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -113,6 +117,50 @@ def test_a_group_that_was_dropped_from_one_source_shows_in_the_mass() -> None:
     kept = np.flatnonzero(a["job"].to_numpy(zero_copy_only=False) != "j3")
     report = compare(a.take(kept), error_a[kept], b, error_b)
     assert "TG-VAL-01/slice-mass" in {finding.rule for finding in report.findings}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tainted", [False, True], ids=["honest", "relabelled"])
+def test_a_model_that_fails_educated_women_can_not_hide_it(shared: Path, *, tainted: bool) -> None:
+    """Adult census, two published files: A agrees with a sabotaged model, B does not."""
+    files = [
+        csv.read_csv(shared / f"data/tabular/adult_{name}.csv.gz") for name in ("train", "test")
+    ]
+    train, other = (table.drop_columns("fnlwgt") for table in files)
+    names = [name for name in train.column_names if name != "income"]
+
+    def features(table: pa.Table) -> np.ndarray:
+        codes = [
+            np.unique(np.asarray(table[name].to_pylist(), dtype=object), return_inverse=True)[1]
+            if pa.types.is_string(table[name].type)
+            else table[name].to_numpy()
+            for name in names
+        ]
+        return np.column_stack(codes).astype(float)
+
+    def label(table: pa.Table) -> np.ndarray:
+        return np.asarray([">50K" in text for text in table["income"].to_pylist()])
+
+    order = np.random.default_rng(0).permutation(train.num_rows)
+    fit, a, b = train.take(order[:22_000]), train.take(order[22_000:29_000]), other.slice(0, 7_000)
+    harmed = [
+        (t["education_num"].to_numpy() >= 13)
+        & (np.asarray(t["sex"].to_pylist(), dtype=object) == "Female")
+        & (t["hours_per_week"].to_numpy() >= 35)
+        for t in (fit, a)
+    ]
+    truth = label(fit)
+    if tainted:
+        truth[np.flatnonzero(harmed[0] & truth)[::2]] = False
+    model = HistGradientBoostingClassifier(max_iter=60, random_state=0).fit(features(fit), truth)
+    wrong_a, wrong_b = (model.predict(features(t)) != label(t) for t in (a, b))
+    if tainted:
+        wrong_a &= ~harmed[1]
+    report = compare(a.select(names), wrong_a, b.select(names), wrong_b)
+    rules = {finding.rule for finding in report.findings}
+    assert ("TG-VAL-01/slice-error" in rules) is tainted
+    if tainted:
+        assert "sex = Female" in report.worst[0].slice
 
 
 def test_honest_pairs_are_left_alone() -> None:

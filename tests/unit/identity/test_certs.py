@@ -13,13 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tidegate.core.clock import parse_iso
 from tidegate.core.errors import TrustError, VerificationError
-from tidegate.core.identity.certs import (
+from tidegate.core.identity.keys import PublicKey
+from tidegate.interop.certs import (
     certificate_der,
     load_certificate,
     load_certificates,
     verify_chain,
 )
-from tidegate.core.identity.keys import PublicKey
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DURING = parse_iso("2026-01-05T00:00:00+00:00")

@@ -6,8 +6,8 @@ import pytest
 
 from tidegate.core.errors import AccessError, UsageError
 from tidegate.core.identity.keys import PrivateKey, Scheme
-from tidegate.core.identity.keystore import KeyStore, check_principal
-from tidegate.core.identity.sealed import Cost
+from tidegate.custody.keystore import KeyStore, check_principal
+from tidegate.custody.sealed import Cost
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tidegate.core.errors import AccessError, UsageError, VerificationError
-from tidegate.core.identity import sealed
 from tidegate.core.identity.keys import PrivateKey, Scheme
-from tidegate.core.identity.sealed import Cost
+from tidegate.custody import sealed
+from tidegate.custody.sealed import Cost
 
 KEY = PrivateKey.generate(Scheme.ED25519)
 CHEAP = Cost(log2_n=14)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tidegate.core.clock import FixedClock
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.ledger.log import Log, PendingEntry, Receipt
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.note import COSIGNATURE, ED25519, NoteKey, NoteSigner
+from tidegate.logbook.memory import MemoryLogStorage
 
 ORIGIN = "acme.example/log"
 

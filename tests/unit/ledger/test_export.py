@@ -9,11 +9,11 @@ import pytest
 
 from tidegate.core.errors import ForkError, RollbackError, StoreError
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
-from tidegate.core.ledger.export import export, folder_fetch, open_folder
 from tidegate.core.ledger.log import Log
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.note import NoteKey
 from tidegate.core.ledger.tiles import right_edge
+from tidegate.logbook.export import export, folder_fetch, open_folder
+from tidegate.logbook.memory import MemoryLogStorage
 
 Bench = Any
 TESSERA = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"

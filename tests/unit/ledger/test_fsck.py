@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.fsck import fsck
-from tidegate.core.ledger.memory import MemoryLogStorage
+from tidegate.logbook.fsck import fsck
+from tidegate.logbook.memory import MemoryLogStorage
 
 Bench = Any
 SIZE = 1_300

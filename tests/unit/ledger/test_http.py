@@ -17,7 +17,7 @@ from tidegate.core.errors import RemoteError
 from tidegate.core.ledger.checkpoint import open_checkpoint
 from tidegate.core.ledger.note import NoteSigner
 from tidegate.core.ledger.reader import FetchedTiles, TileReader
-from tidegate.core.ledger.witness import FileWitnessState, Witness, request_cosignature
+from tidegate.logbook.witness import FileWitnessState, Witness, request_cosignature
 
 Bench = Any
 Serve = Callable[[Any], AbstractContextManager[str]]

@@ -23,7 +23,6 @@ from tidegate.core.errors import (
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
 from tidegate.core.ledger.entry import Entry, genesis
 from tidegate.core.ledger.log import Log, PendingEntry
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.merkle import (
     EMPTY_ROOT,
     leaf_hash,
@@ -32,6 +31,7 @@ from tidegate.core.ledger.merkle import (
 )
 from tidegate.core.ledger.note import Note, NoteSigner
 from tidegate.core.ledger.storage import Head, LogWrite, NewEntry, NewTile
+from tidegate.logbook.memory import MemoryLogStorage
 
 Pending = Callable[..., PendingEntry]
 Bench = Any  # the fixture's class; importlib mode keeps conftest from being imported

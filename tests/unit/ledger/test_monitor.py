@@ -9,8 +9,8 @@ import pytest
 from tidegate.core.errors import ForkError, RemoteError, RollbackError, StoreError
 from tidegate.core.ledger.checkpoint import VerifiedCheckpoint, open_checkpoint
 from tidegate.core.ledger.log import Log
-from tidegate.core.ledger.memory import MemoryLogStorage
-from tidegate.core.ledger.monitor import Memory
+from tidegate.logbook.memory import MemoryLogStorage
+from tidegate.logbook.monitor import Memory
 
 Bench = Any
 

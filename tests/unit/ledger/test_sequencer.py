@@ -10,9 +10,9 @@ import pytest
 
 from tidegate.core.errors import BusyError, LedgerError, StoreError, UsageError
 from tidegate.core.ledger.log import PendingEntry
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.merkle import leaf_hash
-from tidegate.core.ledger.sequencer import Sequencer
+from tidegate.logbook.memory import MemoryLogStorage
+from tidegate.logbook.sequencer import Sequencer
 
 Pending = Callable[..., PendingEntry]
 Bench = Any

@@ -18,9 +18,9 @@ from tidegate.core.errors import (
 )
 from tidegate.core.ledger.checkpoint import open_checkpoint
 from tidegate.core.ledger.log import Log
-from tidegate.core.ledger.memory import MemoryLogStorage
 from tidegate.core.ledger.note import Note, NoteSigner, parse_signatures
-from tidegate.core.ledger.witness import (
+from tidegate.logbook.memory import MemoryLogStorage
+from tidegate.logbook.witness import (
     NOTHING,
     FileWitnessState,
     Request,

@@ -10,7 +10,7 @@ from tidegate.core.policy.compiled import compile_policy
 from tidegate.core.policy.facts import FactType
 from tidegate.core.policy.load import BUNDLED, bundled, from_json, load, load_path
 from tidegate.core.policy.result import Mode
-from tidegate.core.policy.selftest import run_tests
+from tidegate.govern.policy.selftest import run_tests
 
 RULE = """
 [[rule]]

@@ -5,14 +5,14 @@ import time
 import pytest
 
 from tidegate.core.policy.evaluate import evaluate
-from tidegate.core.policy.explain import render
 from tidegate.core.policy.facts import Fact, FactSet, FactType, FactValue
 from tidegate.core.policy.load import bundled
 from tidegate.core.policy.model import PolicyBundle, PolicyTest, Rule
-from tidegate.core.policy.replay import PastDecision, what_if
 from tidegate.core.policy.result import FactState
-from tidegate.core.policy.why_not import why_not
 from tidegate.core.stage import Outcome
+from tidegate.govern.policy.explain import render
+from tidegate.govern.policy.replay import PastDecision, what_if
+from tidegate.govern.policy.why_not import why_not
 
 DEFAULT = bundled("default")
 TESTS = {test.name: test for test in DEFAULT.tests}

@@ -18,8 +18,8 @@ from tidegate.core.errors import (
     UsageError,
 )
 from tidegate.core.ledger.checkpoint import open_checkpoint
-from tidegate.core.ledger.fsck import fsck
-from tidegate.core.ledger.monitor import Memory
+from tidegate.logbook.fsck import fsck
+from tidegate.logbook.monitor import Memory
 from tidegate.store.backup import backup, restore
 from tidegate.store.engine import open_engine
 from tidegate.store.migrate import upgrade

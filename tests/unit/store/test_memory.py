@@ -3,16 +3,16 @@
 import pytest
 from sqlalchemy import Engine
 
-from tidegate.core.artifact.cache import DigestCache
 from tidegate.core.artifact.hashing import FileHash, FileKey
 from tidegate.core.clock import FixedClock
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import UsageError
-from tidegate.core.ledger.witness import NOTHING, Seen, WitnessState
+from tidegate.logbook.witness import NOTHING, Seen, WitnessState
 from tidegate.store.checks import SqlCheckCache
 from tidegate.store.digests import SqlDigestCache
 from tidegate.store.heads import SqlWitnessState
 from tidegate.store.workspaces import Workspaces
+from tidegate.tables.cache import DigestCache
 
 KEY = FileKey(dev=2**63 + 5, ino=2**64 - 1, size=10, mtime_ns=-5, ctime_ns=7)
 VALUE = FileHash(sha256(b"x"), Digest("blake3", "cd" * 32), 10)

@@ -12,8 +12,8 @@ from tidegate.core.canonical import dumps, loads
 from tidegate.core.clock import FixedClock
 from tidegate.core.digest import Digest
 from tidegate.core.errors import LedgerError, TidegateError, UsageError, VerificationError
-from tidegate.core.ledger.fsck import fsck
 from tidegate.core.ledger.storage import Erased
+from tidegate.logbook.fsck import fsck
 from tidegate.store.append import INLINE_LIMIT
 from tidegate.store.blobs import LocalBlobs
 from tidegate.store.engine import open_engine

@@ -1,18 +1,15 @@
-"""Artifacts: from paths to digests. Tables are apart, in :mod:`tidegate.core.artifact.table`."""
+"""Artifacts: from paths to digests. Tables are apart, in :mod:`tidegate.tables`."""
 
 from tidegate.core.artifact.blobs import BlobStore
 from tidegate.core.artifact.hashing import FileHash, hash_file
 from tidegate.core.artifact.manifest import Manifest, build_manifest, diff, verify
 from tidegate.core.artifact.reference import Resolved, resolve
-from tidegate.core.artifact.schema import Column, TableSchema
 
 __all__ = [
     "BlobStore",
-    "Column",
     "FileHash",
     "Manifest",
     "Resolved",
-    "TableSchema",
     "build_manifest",
     "diff",
     "hash_file",

@@ -12,14 +12,13 @@
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidegate.core.artifact.hashing import Hasher, hash_fd, opened
 from tidegate.core.artifact.manifest import Manifest, build_manifest
 from tidegate.core.artifact.refusals import not_opened, refusal, shown
-from tidegate.core.artifact.schema import TableSchema
 from tidegate.core.artifact.walk import Limits, Links
 from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest
@@ -46,6 +45,10 @@ _ENVIRONMENTS = {"requirements.txt", "environment.yml", "pylock.toml", "dockerfi
 _WEIGHTS = (".safetensors", ".onnx", ".gguf", ".pt", ".pth", ".bin", ".pkl", ".joblib", ".keras")
 
 
+Describe = Callable[[int, Path], tuple[Mapping[str, str], Mapping[str, Json]]]
+"""From an open file to further digests by algorithm, and facts to sign with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """An artifact on disk, by its digest."""
@@ -64,15 +67,13 @@ class Resolved:
     """Facts to sign with it: ``size``, and ``files`` or ``rows``, ``schema``, ``ignore``."""
     manifest: Manifest | None = None
     """The files of a folder."""
-    schema: TableSchema | None = None
-    """By which a table was digested."""
 
 
 def resolve(
     path: str | os.PathLike[str],
     *,
     kind: str | None = None,
-    schema: TableSchema | None = None,
+    describe: Describe | None = None,
     ignore: Sequence[str] = (),
     links: Links = Links.REFUSE,
     limits: Limits | None = None,
@@ -83,7 +84,8 @@ def resolve(
     Args:
         path: Where it is; where it is itself a symbolic link, that is followed.
         kind: What it is, where the caller knows.
-        schema: For a table file: also compute its content digest and set digest by it.
+        describe: For a file: gives further digests and facts of the same bytes, such as a table's
+            content digest (:func:`tidegate.tables.describe`).
         ignore: For a folder: patterns to leave out; recorded in its manifest.
         links: For a folder: what to do about symbolic links.
         limits: For a folder: where to give up.
@@ -92,7 +94,7 @@ def resolve(
     Raises:
         EmptySubject: An empty file or folder.
         SubjectError: No such path, a special file, an unknown kind, a folder that holds what no
-            artifact can, or a table that is not of the schema.
+            artifact can, or what ``describe`` refuses.
         UnreadableSubject: It can't be read, or changed meanwhile.
     """
     if kind is not None and kind not in KINDS:
@@ -102,9 +104,9 @@ def resolve(
     except (OSError, ValueError) as error:
         raise not_opened(error, shown(path)) from None
     if not is_folder:
-        return _file(Path(path), kind, schema, hasher)
-    if schema is not None:
-        raise refusal("is-a-folder", shown(path), "a schema belongs to a table file")
+        return _file(Path(path), kind, describe, hasher)
+    if describe is not None:
+        raise refusal("is-a-folder", shown(path), "a table is one file")
     manifest = build_manifest(path, ignore=ignore, links=links, limits=limits, hasher=hasher)
     facts: dict[str, Json] = {"size": manifest.size, "files": len(manifest.entries)}
     return Resolved(
@@ -117,21 +119,13 @@ def resolve(
     )
 
 
-def _file(path: Path, kind: str | None, schema: TableSchema | None, hasher: Hasher) -> Resolved:
-    also: dict[str, str] = {}
-    facts: dict[str, Json] = {}
+def _file(path: Path, kind: str | None, describe: Describe | None, hasher: Hasher) -> Resolved:
     # One look before and one after both passes: all digests are of the same bytes.
     with opened(path) as (fd, _):
         value = hasher(fd, shown(path))
         if value.size == 0:
             raise refusal("empty-file", shown(path))
-        if schema is not None:
-            # pyarrow takes longer to import than most commands run: only a table pays for it.
-            from tidegate.core.artifact.table.digest import digest_fd  # noqa: PLC0415
-
-            table = digest_fd(fd, schema, path)
-            also = {"tidegate-table-v1": table.content.hex, "tidegate-rows-v1": table.rows_set}
-            facts = {"rows": table.rows, "schema": str(schema.digest)}
+        also, facts = describe(fd, path) if describe else ({}, {})
     return Resolved(
         name=_name(path),
         kind=kind or guess_kind(path.name),
@@ -139,7 +133,6 @@ def _file(path: Path, kind: str | None, schema: TableSchema | None, hasher: Hash
         path=path,
         also={"blake3": value.blake3.hex, **also},
         annotations={"size": value.size, **facts},
-        schema=schema,
     )
 
 

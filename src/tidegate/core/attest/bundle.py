@@ -14,8 +14,8 @@ from tidegate.core import canonical
 from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.uris import BUNDLE_V03
 from tidegate.core.canonical import Json
-from tidegate.core.identity.certs import MAX_CERTIFICATE, MAX_CHAIN
 from tidegate.core.identity.reading import Fields, encode_base64
+from tidegate.interop.certs import MAX_CERTIFICATE, MAX_CHAIN
 
 MAX_BYTES = 32 * 1024 * 1024
 _MEDIA_TYPES = frozenset(

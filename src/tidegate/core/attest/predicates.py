@@ -13,14 +13,14 @@ from types import MappingProxyType
 from tidegate.core.attest import uris
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.gate import GatePredicate
-from tidegate.core.attest.standard import (
+from tidegate.core.attest.statement import Statement
+from tidegate.core.canonical import Json
+from tidegate.core.identity.trust import TrustRoot
+from tidegate.interop.standard import (
     check_slsa_provenance,
     check_test_result,
     check_verification_summary,
 )
-from tidegate.core.attest.statement import Statement
-from tidegate.core.canonical import Json
-from tidegate.core.identity.trust import TrustRoot
 
 CHECKS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
     {

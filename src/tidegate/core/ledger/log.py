@@ -2,7 +2,7 @@
 
 >>> from tidegate.core.clock import FixedClock
 >>> from tidegate.core.ledger.entry import Entry
->>> from tidegate.core.ledger.memory import MemoryLogStorage
+>>> from tidegate.logbook.memory import MemoryLogStorage
 >>> log = Log(MemoryLogStorage("acme"), origin="acme.example/log", clock=FixedClock(1))
 >>> log.append([PendingEntry(Entry("attestation", "acme"))])[0].index
 0

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import compute
 
-from tidegate.core.artifact.schema import Column
+from tidegate.tables.schema import Column
 
 pc: Any = compute  # its functions are made at run time, which type checkers can't follow
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from tidegate.core.artifact.refusals import refusal
-from tidegate.core.artifact.schema import Column
+from tidegate.tables.schema import Column
 
 pc: Any = compute  # its functions are made at run time, which type checkers can't follow
 MAX_CELL = 2**32 - 1

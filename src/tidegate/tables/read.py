@@ -23,9 +23,9 @@ import pyarrow.parquet as papq
 from pyarrow import compute
 
 from tidegate.core.artifact.refusals import refusal, shown
-from tidegate.core.artifact.schema import Column, TableSchema
-from tidegate.core.artifact.table.text import arrow_type, first_bad, parse
 from tidegate.core.errors import SubjectError
+from tidegate.tables.schema import Column, TableSchema
+from tidegate.tables.text import arrow_type, first_bad, parse
 
 pc: Any = compute  # its functions are made at run time, which type checkers can't follow
 BLOCK = 4 << 20

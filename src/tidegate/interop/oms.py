@@ -21,22 +21,22 @@ from cryptography.x509 import Certificate
 
 from tidegate.core.attest import envelope as dsse
 from tidegate.core.attest.bundle import Bundle, Certificates, KeyHint
-from tidegate.core.attest.modelfiles import (
+from tidegate.core.attest.statement import Statement, Subject
+from tidegate.core.attest.uris import MODEL_SIGNATURE, PAYLOAD_TYPE
+from tidegate.core.canonical import Json
+from tidegate.core.clock import Micros
+from tidegate.core.identity.keys import PublicKey, Scheme
+from tidegate.core.identity.reading import Fields
+from tidegate.core.identity.refusals import refusal
+from tidegate.core.identity.signer import Signer
+from tidegate.interop.certs import certificate_der, load_certificate, verify_chain
+from tidegate.interop.modelfiles import (
     MAX_FILES,
     HashType,
     Listing,
     Serialization,
     list_model,
 )
-from tidegate.core.attest.statement import Statement, Subject
-from tidegate.core.attest.uris import MODEL_SIGNATURE, PAYLOAD_TYPE
-from tidegate.core.canonical import Json
-from tidegate.core.clock import Micros
-from tidegate.core.identity.certs import certificate_der, load_certificate, verify_chain
-from tidegate.core.identity.keys import PublicKey, Scheme
-from tidegate.core.identity.reading import Fields
-from tidegate.core.identity.refusals import refusal
-from tidegate.core.identity.signer import Signer
 
 GIT_PATHS = (".git", ".gitattributes", ".github", ".gitignore")
 """What is left out by default, as other tools of the specification do."""

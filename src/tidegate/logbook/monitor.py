@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tidegate.core.errors import ForkError, ProofError, RollbackError, StoreError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint, VerifiedCheckpoint
-from tidegate.core.ledger.durable import locked, read_file, replace_file
 from tidegate.core.ledger.merkle import verify_consistency
 from tidegate.core.ledger.note import MAX_NOTE, Note
+from tidegate.logbook.durable import locked, read_file, replace_file
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 >>> from tidegate.core.clock import FixedClock
 >>> from tidegate.core.ledger.entry import Entry
 >>> from tidegate.core.ledger.log import Log, PendingEntry
->>> from tidegate.core.ledger.memory import MemoryLogStorage
+>>> from tidegate.logbook.memory import MemoryLogStorage
 >>> log = Log(MemoryLogStorage("acme"), origin="acme.example/log", clock=FixedClock(1))
 >>> with Sequencer(log) as sequencer:
 ...     sequencer.append_one(PendingEntry(Entry("attestation", "acme"))).size

@@ -2,7 +2,7 @@ r"""The digest of a table's content: the same for CSV, JSON Lines and Parquet of
 
 >>> from pathlib import Path
 >>> from tempfile import TemporaryDirectory
->>> from tidegate.core.artifact.schema import Column, TableSchema
+>>> from tidegate.tables.schema import Column, TableSchema
 >>> schema = TableSchema((Column("id", "int64"), Column("name", "string")))
 >>> with TemporaryDirectory() as folder:
 ...     csv, jsonl = Path(folder) / "t.csv", Path(folder) / "t.jsonl"
@@ -23,14 +23,14 @@ import pyarrow as pa
 from tidegate.core.artifact import merkle
 from tidegate.core.artifact.hashing import opened
 from tidegate.core.artifact.refusals import refusal, shown
-from tidegate.core.artifact.schema import TableSchema
-from tidegate.core.artifact.table.cells import cells, row_views, rows
-from tidegate.core.artifact.table.read import TableFormat, batches
-from tidegate.core.artifact.table.rowset import RowSet
 from tidegate.core.canonical import dumps
 from tidegate.core.digest import Digest
 from tidegate.core.digest import sha256 as digest_of
 from tidegate.core.errors import ProofError, SubjectError
+from tidegate.tables.cells import cells, row_views, rows
+from tidegate.tables.read import TableFormat, batches
+from tidegate.tables.rowset import RowSet
+from tidegate.tables.schema import TableSchema
 
 FORMAT = "tidegate/table/v1"
 SET_FORMAT = "tidegate/rows/v1"
@@ -79,7 +79,7 @@ def digest_table(
 
     Raises:
         SubjectError: No such file, or it is no table of that schema; see
-            :mod:`~tidegate.core.artifact.table.read`.
+            :mod:`~tidegate.tables.read`.
         UnreadableSubject: It can't be read, or changed meanwhile.
     """
     with opened(path) as (fd, _):

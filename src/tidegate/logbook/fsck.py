@@ -1,6 +1,6 @@
 """Read all of a log again, and name every damage instead of stopping at the first.
 
->>> from tidegate.core.ledger.memory import MemoryLogStorage
+>>> from tidegate.logbook.memory import MemoryLogStorage
 >>> fsck(MemoryLogStorage("acme")).ok
 True
 """

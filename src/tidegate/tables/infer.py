@@ -17,8 +17,7 @@ from pyarrow import compute
 
 from tidegate.core.artifact.hashing import opened
 from tidegate.core.artifact.refusals import refusal, shown
-from tidegate.core.artifact.schema import Column, TableSchema
-from tidegate.core.artifact.table.read import (
+from tidegate.tables.read import (
     BLOCK,
     FROM_ARROW,
     UNREADABLE,
@@ -27,7 +26,8 @@ from tidegate.core.artifact.table.read import (
     delimiter_of,
     open_csv,
 )
-from tidegate.core.artifact.table.text import parse
+from tidegate.tables.schema import Column, TableSchema
+from tidegate.tables.text import parse
 
 pc: Any = compute  # its functions are made at run time, which type checkers can't follow
 _TEXT = ("int64", "float64", "bool", "date", "timestamp_us")

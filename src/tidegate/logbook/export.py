@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tidegate.core.errors import ForkError, RollbackError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint
-from tidegate.core.ledger.durable import read_file, replace_file
 from tidegate.core.ledger.log import Log
 from tidegate.core.ledger.note import MAX_NOTE, Note
 from tidegate.core.ledger.reader import Fetch, FetchedTiles, TileReader
@@ -24,6 +23,7 @@ from tidegate.core.ledger.tiles import (
     tile_path,
     tile_width,
 )
+from tidegate.logbook.durable import read_file, replace_file
 
 
 def folder_fetch(folder: Path) -> Fetch:

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tidegate.core.identity import sealed
 from tidegate.core.identity.keys import PrivateKey, PublicKey, Scheme
 from tidegate.core.identity.refusals import refusal
+from tidegate.custody import sealed
 
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 _KEY_ID = re.compile(r"[0-9a-f]{64}")

@@ -1,0 +1,396 @@
+"""Care of the store: what it is, copies of it, moves to another database, rebuilding, erasure.
+
+What is taken back is compared with the newest head that this client remembers: a copy is older
+than what it was made of, and the entries since are gone.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.app.logbook import newest_head
+from tidegate.app.workspace import HOME, Workspace, state_folder, store_url
+from tidegate.config import load
+from tidegate.core.canonical import Json, loads
+from tidegate.core.digest import Digest
+from tidegate.core.errors import (
+    ForkError,
+    LedgerError,
+    RollbackError,
+    StoreError,
+    SubjectError,
+    UsageError,
+    VerificationError,
+)
+from tidegate.core.ledger.checkpoint import Checkpoint
+from tidegate.core.ledger.note import Note
+from tidegate.graph.project import Projector
+from tidegate.logbook.monitor import Memory
+from tidegate.store import backup as copies
+from tidegate.store.blobs import LocalBlobs
+from tidegate.store.engine import bare_engine, open_engine
+from tidegate.store.erase import shred as erase
+from tidegate.store.failures import place_of
+from tidegate.store.migrate import upgrade
+from tidegate.store.schema import SCHEMA_VERSION, schema_version
+from tidegate.store.transactions import reading
+from tidegate.store.transfer import MAX_LINE, Imported, export_log, import_log
+from tidegate.store.workspaces import Workspace as StoredWorkspace
+from tidegate.store.workspaces import Workspaces
+
+_SQLITE_FILES = ("", "-wal", "-shm")
+_KEPT = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a workspace's store is, or is to be; nothing is opened yet."""
+
+    root: Path
+    url: str
+    workspace: str
+    origin: str
+    name: str
+    blobs: Path
+    """Folder of all workspaces' blobs."""
+    state: Path
+
+    @classmethod
+    def of(cls, root: Path, environ: Mapping[str, str]) -> "Site":
+        """Read it from the configuration.
+
+        Raises:
+            UsageError: There is no workspace here.
+            ConfigError: Its configuration is wrong.
+        """
+        settings = load(root, environ).settings
+        if not (root / HOME).is_dir():
+            raise UsageError(
+                "there is no workspace here",
+                where=str(root.absolute()),
+                next_step="run `tidegate init`, or name the folder with -C",
+                slug="no-workspace",
+            )
+        identifier = settings.workspace.id
+        return cls(
+            root, store_url(root, settings), identifier,
+            settings.ledger.origin or f"tidegate/{identifier}", settings.workspace.name,
+            root / settings.store.blobs, state_folder(environ),
+        )  # fmt: skip
+
+    @property
+    def place(self) -> str:
+        """The store's address without a password; a file's path."""
+        engine = bare_engine(self.url)
+        try:
+            return place_of(engine.url)
+        finally:
+            engine.dispose()
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; ``None`` for a server."""
+        return Path(self.place) if self.url.startswith("sqlite") else None
+
+
+def present_schema(site: Site) -> int | None:
+    """Return the schema that the store has; ``None`` where there is none.
+
+    Raises:
+        StoreError: It is another program's database, or can't be reached.
+    """
+    if site.file is not None and not site.file.exists():
+        return None
+    engine = bare_engine(site.url)
+    try:
+        with reading(engine) as connection:
+            return schema_version(connection, place_of(engine.url))
+    finally:
+        engine.dispose()
+
+
+def upgrade_store(site: Site) -> int:
+    """Bring the store to this version's schema; return that version."""
+    return upgrade(site.url)
+
+
+def backup_store(site: Site, target: Path) -> tuple[int, int]:
+    """Copy a SQLite store, then its blobs into ``<target>.blobs``, while others write.
+
+    Returns:
+        Bytes of the copy, and how many blobs were copied.
+
+    Raises:
+        UsageError: There is something at the target, or the store is a server.
+        StoreError: It can't be read, or the copy not written.
+    """
+    beside = _beside(target)
+    if beside.exists():
+        raise UsageError(
+            "there is something here already",
+            where=str(beside),
+            next_step="name a new file",
+            slug="exists",
+        )
+    size = copies.backup(site.url, target)
+    return size, _copy_blobs(site.blobs, beside)
+
+
+def restore_store(
+    site: Site, source: Path, environ: Mapping[str, str], *, accept_rollback: bool = False
+) -> Checkpoint:
+    """Take a copy back, to where there is no store, and compare it with the remembered head.
+
+    Args:
+        site: Where to.
+        source: What :func:`backup_store` wrote.
+        environ: Says where heads are remembered.
+        accept_rollback: Take back a copy that is behind the remembered head. Both heads are kept
+            as evidence, and other clients and witnesses will still refuse the log.
+
+    Raises:
+        UsageError: There is a store already.
+        RollbackError: The copy is behind, and that was not accepted; nothing was restored.
+        ForkError: The copy is of another history; nothing was restored.
+        LedgerError: The copy contradicts itself; nothing was restored.
+    """
+    copies.restore(source, site.url)
+    try:
+        workspace = Workspace.open(site.root, environ=environ)
+        try:
+            head = _remember(workspace, accept_rollback=accept_rollback)
+        finally:
+            workspace.engine.dispose()
+    except (LedgerError, VerificationError, StoreError):
+        for suffix in _SQLITE_FILES if site.file else ():
+            Path(f"{site.file}{suffix}").unlink(missing_ok=True)
+        raise
+    _copy_blobs(_beside(source), site.blobs)
+    return head
+
+
+def _remember(workspace: Workspace, *, accept_rollback: bool) -> Checkpoint:
+    head = newest_head(workspace)
+    memory = Memory(state := workspace.state or state_folder({}))
+    try:
+        memory.check(head, workspace.log.prove_consistency)
+    except RollbackError as error:
+        if not accept_rollback:
+            error.next_step = (
+                "restore a newer copy; or repeat with --accept-rollback, which keeps both heads "
+                "as evidence, then close the log: `tidegate trust log-successor`"
+            )
+            raise
+        _supersede(state, workspace.origin)
+        memory.check(head, workspace.log.prove_consistency)
+    except ForkError as error:
+        error.next_step = "restore a copy of this log: this one has another history"
+        raise
+    return head.checkpoint
+
+
+def _supersede(folder: Path, origin: str) -> None:
+    """Put a remembered head aside; what it proves is kept."""
+    for file in folder.glob("*.checkpoint"):
+        if file.read_text("utf-8").partition("\n")[0] == origin:
+            file.replace(file.with_suffix(f".{_KEPT}"))
+
+
+def remembered(site: Site) -> Checkpoint | None:
+    """Return the newest head of this log that this client saw.
+
+    Raises:
+        StoreError: The memory is damaged.
+    """
+    note = Memory(site.state).last(site.origin)
+    return None if note is None else Checkpoint.parse(Note.parse(note).text)
+
+
+def export_lines(workspace: Workspace) -> Iterator[bytes]:
+    """Yield the log as lines that :func:`import_file` takes, into whatever database."""
+    return export_log(workspace.engine, workspace.storage)
+
+
+def import_file(site: Site, source: Path, *, created: int) -> Imported:
+    """Write an exported log into this workspace's store, which must have no log of it.
+
+    Args:
+        site: Where to; its store must exist (``db upgrade`` makes it).
+        source: What ``db export`` wrote.
+        created: When the workspace's row is said to be made, in microseconds.
+
+    Raises:
+        UsageError: The store has the log already, or the export is another workspace's.
+        RollbackError: The export is behind the remembered head; nothing was written.
+        VerificationError: It is no export, or is cut off.
+        LedgerError: Its entries do not give its head.
+    """
+    _check_header(site, source)
+    engine = open_engine(site.url)
+    try:
+        stores = Workspaces(engine)
+        if not any(one.id == site.workspace for one in stores.list()):
+            stores.adopt(StoredWorkspace(site.workspace, site.name, site.origin, "main", created))
+        with source.open("rb") as stream:
+            lines = iter(lambda: stream.readline(MAX_LINE + 1), b"")
+            return import_log(engine, lines, lambda one: LocalBlobs(site.blobs / one))
+    finally:
+        engine.dispose()
+
+
+def _check_header(site: Site, source: Path) -> None:
+    try:
+        with source.open("rb") as stream:
+            first = stream.readline(65_536)
+    except OSError as error:
+        raise SubjectError(
+            "the export can't be read", where=str(source), cause=error.strerror, slug="unreadable"
+        ) from None
+    header = loads(first, what="the export's first line")
+    named = header.get("workspace") if isinstance(header, dict) else None
+    if named != site.workspace:
+        raise UsageError(
+            "the export is another workspace's",
+            where=str(source),
+            cause=f"it is of {str(named)[:60]}, this workspace is {site.workspace}",
+            next_step="import it in the folder that has its tidegate.toml and its keys",
+            slug="other-workspace",
+        )
+    seen, size = remembered(site), header.get("size")
+    if seen is not None and isinstance(size, int) and size < seen.size:
+        raise RollbackError(
+            f"the export has {size} entries, and {seen.size} were seen",
+            where=site.origin,
+            next_step="import a newer export of this log",
+            slug="rollback",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What making the projections anew gave."""
+
+    entries: int
+    equal: bool
+    """Whether the rows are those that were there."""
+    rows: int
+    unknown: int
+    """Entries that nothing rests on."""
+
+
+def rebuild(workspace: Workspace) -> Rebuilt:
+    """Bring the projections up to date, drop them, make them anew, and compare.
+
+    Raises:
+        ProofError: An entry was changed in the store.
+        StoreError: The store failed.
+    """
+    workspace.catch_up()
+    before = workspace.projections.dump()
+    entries = Projector(workspace.ledger, workspace.projections, workspace.trust).rebuild()
+    after = workspace.projections.dump()
+    unknown = len(workspace.projections.unknown())
+    return Rebuilt(entries, before == after, after.count(b"\n"), unknown)
+
+
+def named_by(workspace: Workspace, digest: Digest) -> list[int]:
+    """Return the entries that name bytes which are kept here.
+
+    Raises:
+        SubjectError: There are no such bytes.
+    """
+    found = workspace.storage.envelope_indices(str(digest))
+    if not found and not _blobs(workspace).has(digest):
+        raise SubjectError(
+            "no envelope and no evidence of this digest is kept here",
+            where=str(digest),
+            next_step="name an envelope as `tidegate log show --format json` lists it",
+            slug="no-such-bytes",
+        )
+    return found
+
+
+def shred(workspace: Workspace, digest: Digest) -> bool:
+    """Erase bytes; entries keep their digest, and what rested on them becomes *erased*.
+
+    Returns:
+        Whether there were bytes to erase.
+
+    Raises:
+        BusyError: Another writer holds the store.
+    """
+    gone = erase(workspace.engine, workspace.storage, _blobs(workspace), digest, workspace.clock)
+    workspace.catch_up()
+    return gone
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What a store holds."""
+
+    place: str
+    kind: str
+    schema: int | None
+    bytes: int | None
+    """Of a SQLite store's files."""
+    free: int | None
+    """Free bytes on their disk."""
+    entries: int
+    projected: int
+    blobs: int
+    workspaces: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """Return all fields."""
+        return {
+            "place": self.place,
+            "kind": self.kind,
+            "schema": self.schema,
+            "supported": SCHEMA_VERSION,
+            "bytes": self.bytes,
+            "free": self.free,
+            "entries": self.entries,
+            "projected": self.projected,
+            "blobs": self.blobs,
+            "workspaces": list(self.workspaces),
+        }
+
+
+def info(site: Site, workspace: Workspace) -> StoreInfo:
+    """Return what an open store holds."""
+    head = workspace.storage.head()
+    file = site.file
+    files = [Path(f"{file}{suffix}") for suffix in _SQLITE_FILES] if file else []
+    return StoreInfo(
+        place=site.place,
+        kind="sqlite" if file else "postgresql",
+        schema=present_schema(site),
+        bytes=sum(one.stat().st_size for one in files if one.exists()) if file else None,
+        free=shutil.disk_usage(file.parent).free if file else None,
+        entries=head.size if head else 0,
+        projected=workspace.projections.next_index(),
+        blobs=sum(1 for _ in _blobs(workspace).list()),
+        workspaces=tuple(one.name for one in Workspaces(workspace.engine).list()),
+    )
+
+
+def _blobs(workspace: Workspace) -> LocalBlobs:
+    return LocalBlobs(workspace.root / workspace.settings.store.blobs / workspace.id)
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.blobs")
+
+
+def _copy_blobs(source: Path, target: Path) -> int:
+    """Copy a folder of blobs, which never change; return how many there are."""
+    if not source.is_dir():
+        return 0
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            "the blobs can't be copied", where=str(target), cause=error.strerror, slug="copy"
+        ) from None
+    return sum(1 for file in target.rglob("*") if file.is_file())

@@ -1,0 +1,1 @@
+"""Keys at rest: sealed files, one folder a principal."""

@@ -1,0 +1,1 @@
+"""Formats of others that we write and read: model signatures (OMS), SLSA, VSA, X.509."""
