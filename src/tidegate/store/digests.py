@@ -1,6 +1,6 @@
 """Digests of files that did not change, remembered between runs.
 
-What makes a key safe is decided by ``tidegate.core.artifact.cache``; here is only its memory. One
+What makes a key safe is decided by ``tidegate.tables.cache``; here is only its memory. One
 row a file: a file that changed takes its old row's place, so the table stays as small as the tree.
 
 ::

@@ -8,7 +8,7 @@
 from sqlalchemy import ColumnElement, Engine, select, update
 
 from tidegate.core.clock import Clock
-from tidegate.core.ledger.witness import NOTHING, Seen
+from tidegate.logbook.witness import NOTHING, Seen
 from tidegate.store.tables import remembered_head as table
 from tidegate.store.transactions import insert_into, reading, writing
 
