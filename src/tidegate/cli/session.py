@@ -47,6 +47,6 @@ class _Unlock:
 
     def _sealed(self) -> bool:
         from tidegate.app.workspace import HOME  # noqa: PLC0415 - same
-        from tidegate.core.identity.keystore import KeyStore  # noqa: PLC0415 - same
+        from tidegate.custody.keystore import KeyStore  # noqa: PLC0415 - same
 
         return any(key.sealed for key in KeyStore(self._root / HOME / "keys").list())

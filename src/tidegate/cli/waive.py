@@ -8,8 +8,10 @@ from tidegate.app.names import find_artifact
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place, Signing
 from tidegate.config import duration
-from tidegate.core.clock import SECOND, iso
+from tidegate.core.clock import DAY, iso
+from tidegate.core.errors import UsageError
 from tidegate.core.policy.directives import RetractWaiver, Waive
+from tidegate.core.policy.waiver import MAX_DAYS
 
 app = App(name="waive", help="Sign an exception that expires.")
 
@@ -37,9 +39,10 @@ def grant(
         expires_in: How long it holds, 30 days at most: 7d, 12h.
         signing: Who signs.
     """
+    term = _term(expires_in)
     workspace = session.acting(signing)
     subject = scope if scope == "*" else find_artifact(workspace, scope)
-    expires = workspace.clock.now() + int(duration(expires_in).seconds * SECOND)
+    expires = workspace.clock.now() + term
     act = Waive(
         control=control, rule=rule, scope=subject, owner=owner, reason=reason, expires=expires
     )
@@ -83,3 +86,25 @@ def list_(*, place: Annotated[Place, FLAT] = Place()) -> int:
     ]
     output.emit_table(("waiver", "control", "rule", "scope", "owner", "expires", "state"), rows)
     return 0
+
+
+def _term(text: str) -> int:
+    """Read how long a waiver holds, in microseconds; what would never hold is refused here."""
+    try:
+        term = duration(text)
+    except ValueError as error:
+        raise UsageError(
+            "not a duration",
+            where="--expires-in",
+            cause=str(error),
+            next_step="write it with a unit: 12h, 7d",
+            slug="bad-duration",
+        ) from None
+    if not 0 < term <= MAX_DAYS * DAY:
+        raise UsageError(
+            f"a waiver holds for {MAX_DAYS} days at most",
+            where=f"--expires-in {text[:40]}",
+            next_step="take a shorter time, and grant it anew when it ends",
+            slug="waiver-term",
+        )
+    return term
