@@ -26,9 +26,10 @@ from blake3 import blake3
 from tidegate.core.artifact.hashing import BLOCK, blake3_mapped, hash_file
 from tidegate.core.artifact.manifest import build_manifest, verify
 from tidegate.core.clock import FixedClock
-from tidegate.tables import digest_table, infer_schema
 from tidegate.tables.cache import CachedHasher, MemoryCache
 from tidegate.tables.chunks import build_chunks
+from tidegate.tables.digest import digest_table
+from tidegate.tables.infer import infer_schema
 from tidegate.tables.schema import TableSchema
 
 FAILED: list[str] = []

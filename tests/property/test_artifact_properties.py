@@ -21,8 +21,9 @@ from tidegate.core.artifact.hashing import hash_file
 from tidegate.core.artifact.manifest import Manifest, ManifestEntry, build_manifest, verify
 from tidegate.core.digest import Digest
 from tidegate.core.errors import ProofError, SubjectError, VerificationError
-from tidegate.tables import RowSet, TableDigest, digest_table
 from tidegate.tables.chunks import ChunkManifest, build_chunks
+from tidegate.tables.digest import TableDigest, digest_table
+from tidegate.tables.rowset import RowSet
 from tidegate.tables.schema import Column, TableSchema
 from tidegate.tables.text import GRAMMAR, arrow_type, parse
 

@@ -17,16 +17,11 @@ from blake3 import blake3
 
 from tidegate.core.canonical import dumps
 from tidegate.core.errors import ProofError, SubjectError
-from tidegate.tables import (
-    RowSet,
-    TableDigest,
-    TableFormat,
-    batches,
-    digest_table,
-    infer_schema,
-    read,
-    verify_chunk,
-)
+from tidegate.tables import read
+from tidegate.tables.digest import TableDigest, digest_table, verify_chunk
+from tidegate.tables.infer import infer_schema
+from tidegate.tables.read import TableFormat, batches
+from tidegate.tables.rowset import RowSet
 from tidegate.tables.schema import Column, TableSchema
 from tidegate.tables.text import arrow_type, first_bad, parse
 

@@ -42,7 +42,9 @@ def test_every_signer_is_found() -> None:
     assert verify(signed, PUBLIC, threshold=3) == tuple(PUBLIC[:3])
 
 
-@pytest.mark.parametrize("key_id", ["", "unknown", PUBLIC[1].key_id])
+@pytest.mark.parametrize(
+    "key_id", ["", "unknown", PUBLIC[1].key_id], ids=["none", "unknown", "another"]
+)
 def test_the_key_id_is_only_a_hint(key_id: str) -> None:
     signed = sign(PAYLOAD, TYPE, KEYS[:1])
     renamed = replace(signed, signatures=(replace(signed.signatures[0], key_id=key_id),))
