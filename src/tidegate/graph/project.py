@@ -17,7 +17,7 @@ from tidegate.core.attest.verifier import VerifiedSigner, verify_envelope
 from tidegate.core.canonical import Json, dumps
 from tidegate.core.clock import Micros
 from tidegate.core.digest import sha256
-from tidegate.core.errors import VerificationError
+from tidegate.core.errors import BusyError, VerificationError
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.stage import Outcome
@@ -32,6 +32,8 @@ from tidegate.graph.rows import (
 )
 
 _BATCH = 512
+_ATTEMPTS = 100_000
+"""Batches in one call, lost races included: 51 million entries."""
 _SILENT = frozenset({"genesis", "gap", "close"})
 
 
@@ -60,15 +62,28 @@ class Projector:
     trust: TrustRoot
 
     def catch_up(self) -> int:
-        """Project the entries that are new; return how many there were."""
-        start, size = self.store.next_index(), self.ledger.size()
-        for first in range(start, size, _BATCH):
+        """Project the entries that are new; return how many there were.
+
+        Raises:
+            BusyError: Other processes kept moving the projection for too long.
+        """
+        done = 0
+        for attempt in range(_ATTEMPTS):
+            first, size = self.store.next_index(), self.ledger.size()
+            if first >= size:
+                return done
             last = min(first + _BATCH, size)
             rows = Collected()
             for index, data in enumerate(self.ledger.entries(first, last), first):
                 self._project(rows, index, data)
-            self.store.apply(rows.freeze(), last)
-        return max(0, size - start)
+            try:
+                self.store.apply(rows.freeze(), last, start=first)
+            except BusyError:  # another process was faster: go on from where it stands
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                continue
+            done += last - first
+        return done
 
     def rebuild(self) -> int:
         """Drop every row and project the whole ledger anew."""

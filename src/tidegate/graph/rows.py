@@ -89,8 +89,12 @@ class ProjectionStore(Protocol):
         """Return the first log index that is not projected yet."""
         ...
 
-    def apply(self, rows: Rows, next_index: int) -> None:
-        """Write rows and the cursor in one transaction; a row that is there already is kept."""
+    def apply(self, rows: Rows, next_index: int, *, start: int | None = None) -> None:
+        """Write rows and the cursor in one transaction; a row that is there already is kept.
+
+        Raises:
+            BusyError: The cursor does not stand at ``start``: another process moved it.
+        """
         ...
 
     def reset(self) -> None:

@@ -57,34 +57,34 @@ CASES = [
          outcome=Outcome.UNDECIDED),
     Case("only shadow and warn rules are undecided",
          (replace(SIGNED, mode=Mode.WARN), replace(CHAIN, mode=Mode.SHADOW)),
-         {"signature__verified": True, "train__outcome": "allow"}, Outcome.UNDECIDED),
-    Case("a rule that holds allows", (SIGNED,), {"signature__verified": True}, Outcome.ALLOW),
-    Case("a rule that fails denies", (SIGNED,), {"signature__verified": False}, message="unsigned"),
+         {"chain__complete": True, "train__outcome": "allow"}, Outcome.UNDECIDED),
+    Case("a rule that holds allows", (SIGNED,), {"chain__complete": True}, Outcome.ALLOW),
+    Case("a rule that fails denies", (SIGNED,), {"chain__complete": False}, message="unsigned"),
     Case("deny overrides allow", (SIGNED, CHAIN),
-         {"signature__verified": True, "train__outcome": "deny"}, message="training: deny"),
+         {"chain__complete": True, "train__outcome": "deny"}, message="training: deny"),
     Case("warn does not decide", (SIGNED, replace(CHAIN, mode=Mode.WARN)),
-         {"signature__verified": True, "train__outcome": "deny"}, Outcome.ALLOW, "training: deny"),
+         {"chain__complete": True, "train__outcome": "deny"}, Outcome.ALLOW, "training: deny"),
     Case("missing evidence denies and says how to get it", (CHAIN,),
          message="missing: train.outcome, get it by: `tidegate train run`"),
     Case("unreadable evidence is undecided", (CHAIN,), outcome=Outcome.UNDECIDED,
          message="can't be read or checked: train.outcome (log 9)", dark=("train.outcome",)),
     Case("missing evidence that does not matter is not asked for",
          (replace(CHAIN, require="chain.complete || train.outcome == 'allow'"),),
-         {"signature__verified": True}, Outcome.ALLOW),
+         {"chain__complete": True}, Outcome.ALLOW),
     Case("a condition over missing evidence denies", (replace(SIGNED, when="train.present"),),
-         {"signature__verified": True}, message="missing: train.present"),
+         {"chain__complete": True}, message="missing: train.present"),
     Case("an error is undecided", (replace(CHAIN, require="1 / train.age_s > 0"),),
          {"train__age_s": 0}, Outcome.UNDECIDED, "could not be evaluated"),
     Case("deny overrides undecided", (SIGNED, replace(CHAIN, require="1 / train.age_s > 0")),
-         {"train__age_s": 0, "signature__verified": False}, message="unsigned"),
+         {"train__age_s": 0, "chain__complete": False}, message="unsigned"),
     Case("a fact of another type than declared can't be read", (CHAIN,), {"train__outcome": 1},
          Outcome.UNDECIDED, "(log 5 (a int, not a string))"),
     Case("doubt turns a denial into undecided", (replace(SIGNED, undecided_if="train.present"),),
-         {"signature__verified": False, "train__present": True}, Outcome.UNDECIDED, "unsigned"),
+         {"chain__complete": False, "train__present": True}, Outcome.UNDECIDED, "unsigned"),
     Case("doubt that can't be evaluated leaves the denial",
-         (replace(SIGNED, undecided_if="train.present"),), {"signature__verified": False}),
+         (replace(SIGNED, undecided_if="train.present"),), {"chain__complete": False}),
     Case("doubt does not touch what holds", (replace(SIGNED, undecided_if="true"),),
-         {"signature__verified": True}, Outcome.ALLOW),
+         {"chain__complete": True}, Outcome.ALLOW),
     Case("missing evidence denies even where there is doubt",
          (replace(SIGNED, undecided_if="true"),), message="missing: chain.complete"),
 ]  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_message_cannot_be_steered_by_a_value() -> None:
     """Substitution is not repeated, is bounded, and escapes what a terminal obeys."""
     hostile = "{chain.complete}\x1b[2J" + "A" * 900
     (result,) = judge(
-        policy(CHAIN), facts(train__outcome=hostile, signature__verified=True)
+        policy(CHAIN), facts(train__outcome=hostile, chain__complete=True)
     ).results
     assert "{chain.complete}\\x1b[2J" in result.message
     assert "\x1b" not in result.message
@@ -155,7 +155,7 @@ def test_another_engine_can_be_put_in_its_place() -> None:
         pass
 
     evaluation = evaluate(
-        policy(SIGNED), facts(signature__verified=True), gate="registry/x", now=0, engine=Counting()
+        policy(SIGNED), facts(chain__complete=True), gate="registry/x", now=0, engine=Counting()
     )
     assert evaluation.outcome is Outcome.ALLOW
 
@@ -167,7 +167,7 @@ def test_a_rule_that_does_not_compile_stops_the_evaluation() -> None:
 
 WAIVER = Waiver("waiver-7", "TG-REG-01", "*", DIGEST, "ann", "migration", 0, 30 * DAY, ("bo", "cy"))
 UNSIGNED = facts(
-    signature__verified=False, subject__digests=(DIGEST,), subject__producer="dee"
+    chain__complete=False, subject__digests=(DIGEST,), subject__producer="dee"
 )  # fmt: skip
 
 
