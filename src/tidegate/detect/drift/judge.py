@@ -25,6 +25,7 @@ from tidegate.core.finding import (
     Detector,
     Finding,
     Location,
+    Measured,
     Rule,
     Severity,
 )
@@ -55,7 +56,16 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-DETECTOR = Detector("drift", "1")
+DETECTOR = Detector(
+    "drift",
+    "1",
+    Measured(
+        recall="5 of 5 shifts of 0.1 sd within 75 windows, median delay 11; of 0.3 sd, delay 3",
+        false_positive_rate="0.000 [0.000, 0.161] of runs of 150 windows",
+        data="20 normal columns, windows of 1,000 rows (benchmarks/drift.py)",
+        date="2026-11-22",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

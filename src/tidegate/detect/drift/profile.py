@@ -25,7 +25,7 @@ from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import VerificationError
 from tidegate.core.finding import Skipped
-from tidegate.detect.tabular.frame import Frame
+from tidegate.detect.frame import Frame
 
 SCHEMA = 1
 _BINS = 10
@@ -190,7 +190,8 @@ def _number(name: str, values: NDArray[np.float64]) -> ColumnProfile:
     else:
         edges = np.unique(np.quantile(seen, np.arange(1, _BINS) / _BINS))
     written = tuple(repr(float(edge)) for edge in edges)
-    spread = repr(float(seen.std())) if len(seen) else "0"
+    with np.errstate(over="ignore"):  # values near the end of the range spread infinitely
+        spread = repr(float(seen.std())) if len(seen) else "0"
     empty = ColumnProfile(name, "number", written, (), frozenset(), (), spread)
     counts = tuple(empty.count_numbers(values).tolist())
     return ColumnProfile(name, "number", written, (), frozenset(), counts, spread)

@@ -20,7 +20,7 @@ from tidegate.core.canonical import Json
 from tidegate.core.errors import VerificationError
 from tidegate.core.finding import Coverage, Skipped
 from tidegate.detect.drift.profile import Profile
-from tidegate.detect.tabular.frame import Frame
+from tidegate.detect.frame import Frame
 
 
 @dataclass(frozen=True, slots=True)

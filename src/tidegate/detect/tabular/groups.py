@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tidegate.detect.tabular.frame import Column, Rows
+from tidegate.detect.frame import Column, Rows
 
 _TOKEN = re.compile(r"[^\W_]+|[^\w\s]")
 _LEVELS = 1_000

@@ -27,7 +27,7 @@ from tidegate.core.finding import (
     Severity,
     Skipped,
 )
-from tidegate.detect.tabular.frame import Frame
+from tidegate.detect.frame import Frame
 from tidegate.stats.intervals import Interval, wilson
 from tidegate.stats.minhash import MinHash, jaccard
 

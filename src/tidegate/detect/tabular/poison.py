@@ -26,73 +26,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidegate.core.finding import (
-    Coverage,
-    Detector,
-    Finding,
-    Location,
-    Rule,
-    Severity,
-    Skipped,
-)
-from tidegate.detect.tabular.frame import Column, Frame, labels_of
+from tidegate.core.finding import Coverage, Finding, Location, Skipped
+from tidegate.detect.frame import Column, Frame, labels_of
 from tidegate.detect.tabular.groups import GroupBuilder, Groups, Split, add_column
+from tidegate.detect.tabular.poison_rules import DETECTOR, RULE_OF, RULES
 from tidegate.detect.tabular.residuals import Residuals, cross_fitted
 from tidegate.detect.tabular.scan import Scan, scan
 
-_ATLAS = ("AML.T0020", "AML.T0059")
-_OWASP = ("LLM04:2025", "ML02:2023")
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "TG-ING-04/trigger",
-        "Token or value whose rows carry unexpected labels",
-        Severity.HIGH,
-        "A model trained on the drop learns to answer with the attacker's label wherever the token "
-        "or value appears: a backdoor.",
-        "Look at the named rows with the people who own the source; admit the drop without them, "
-        "or wait for a corrected one.",
-        (*_ATLAS, "AML.T0043.004"),
-        (*_OWASP, "ML10:2023"),
-    ),
-    Rule(
-        "TG-ING-04/feed-shift",
-        "Feed whose labels differ from what the others lead one to expect",
-        Severity.HIGH,
-        "One upstream feed moves the model: labels were flipped, or produced by another rule.",
-        "Quarantine the feed, admit the others, and ask its owner how labels are made.",
-        _ATLAS,
-        _OWASP,
-    ),
-    Rule(
-        "TG-ING-04/label-shift",
-        "Drop whose labels differ as a whole from the admitted reference",
-        Severity.HIGH,
-        "Labels were flipped or noised evenly over the drop, or the meaning of the label changed.",
-        "Compare a sample with the source's records; admit only if the change is explained.",
-        _ATLAS,
-        _OWASP,
-    ),
-    Rule(
-        "TG-ING-04/novel-content",
-        "Rows with never-seen values carry unexpected labels",
-        Severity.MEDIUM,
-        "Content that no admitted version has comes with labels of its own, as injected rows do.",
-        "Look at a sample of these rows before admitting the drop.",
-        _ATLAS,
-        _OWASP,
-    ),
-)
-
-_RULE_OF = {
-    "token": RULES[0],
-    "value": RULES[0],
-    "feed": RULES[1],
-    "score": RULES[2],
-    "novel": RULES[3],
-}
-
-DETECTOR = Detector("poison", "1")
+__all__ = [
+    "DETECTOR",
+    "RULES",
+    "PoisonReport",
+    "Settings",
+    "Suspect",
+    "inspect",
+]
 
 _LIKELY = 0.5
 _MOST_FEEDS = 500
@@ -312,14 +260,11 @@ def _add_feeds(
     feed: str,
     looked_at: NDArray[np.bool_],
 ) -> None:
-    """Add each feed against itself in the reference, else against everything else."""
+    """Add each feed against everything else."""
     for name in np.unique(names[looked_at])[:_MOST_FEEDS].tolist():
         inside = looked_at & (names == name)
-        same = ~looked_at & (names == name)
-        known = int(same.sum()) >= int(inside.sum())
-        outside = same if known else ~inside
-        described = f"{feed} = {name}"
-        _add_scores(builder, residuals, inside, outside, kind="feed", name=described, column=feed)
+        label = f"{feed} = {name}"
+        _add_scores(builder, residuals, inside, ~inside, kind="feed", name=label, column=feed)
 
 
 def _report(
@@ -393,7 +338,7 @@ def _smallest_visible(residuals: Residuals, looked_at: NDArray[np.bool_], result
 
 
 def _finding(suspect: Suspect, path: str, facts: dict[str, bool | int | float | str]) -> Finding:
-    rule = _RULE_OF[suspect.kind]
+    rule = RULE_OF[suspect.kind]
     direction = "more" if suspect.excess > 0 else "less"
     points = abs(suspect.excess) * 100
     return Finding(

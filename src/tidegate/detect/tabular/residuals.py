@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
-from tidegate.detect.tabular.frame import Column, Rows
+from tidegate.detect.frame import Column, Rows
 
 _FLOOR = 0.02
 _BOOSTING_ROWS = 1_500

@@ -20,6 +20,7 @@ from tidegate.core.finding import (
     Detector,
     Finding,
     Location,
+    Measured,
     Rule,
     Severity,
     Skipped,
@@ -60,7 +61,16 @@ RULES: tuple[Rule, ...] = (
           "Names, addresses or birth dates identify people."),
 )  # fmt: skip
 
-DETECTOR = Detector("pii", "1")
+DETECTOR = Detector(
+    "pii",
+    "1",
+    Measured(
+        recall="1.000 [0.893, 1.000] of columns, 0.952 [0.905, 0.977] of values in texts",
+        false_positive_rate="0.000 [0.000, 0.114] of harmless columns",
+        data="odd half of 164 labelled columns and 1,500 texts (benchmarks/pii.py)",
+        date="2026-11-22",
+    ),
+)
 
 _RULE_OF = {rule.id.partition("/")[2]: rule for rule in RULES}
 _MAX_TEXT = 20_000_000

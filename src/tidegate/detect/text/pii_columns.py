@@ -24,13 +24,13 @@ from tidegate.detect.text.pii_types import FAMILIES, TYPES, Form, PiiType
 from tidegate.stats.exact import binomial_tail
 from tidegate.stats.intervals import Interval, wilson
 
-LEVEL = 1e-3
+LEVEL = 2e-3
 """A type is reported when a harmless column would look like it less often than this."""
 MAX_CELL = 100_000
 """Characters of a cell that are looked at; longer cells are counted as a gap."""
 _DENSE = 0.5
 _ENOUGH = 20
-_FEW = 3
+_FEW = 5
 _REAL_RATE = 0.95
 _SAMPLES = 3
 _HARMLESS = {
@@ -217,7 +217,7 @@ def _form_p(form: Form, tally: _Tally, valid: set[str], *, named: bool) -> float
             return 1.0  # the ranges fail as often as for arbitrary digits
         return max(form.floor, form.rarity ** min(len(valid), 3)) * factor
     p = max(1e-12, binomial_tail(len(valid), alike, form.chance)) * factor
-    if alike < _FEW:  # nothing was counted up here: single values, each on its own
+    if alike < _FEW:  # too few to be a counter: single values, each on its own
         p = min(p, form.rarity ** len(valid) * factor)
     if supported:  # sparse: the values with a word beside them stand on their own
         p = min(p, max(1e-12, form.chance**supported) * SUPPORT)
