@@ -29,10 +29,12 @@ RULES = (
     ),
 )
 _BOM = Detector("bom", "1")
+_OPTIONAL = frozenset({"code commit"})
+"""Noted, not wanted: without version control the code's tree digest says what ran."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bom:
+class BomFile:
     """A bill of materials that was written beside the model."""
 
     path: Path
@@ -47,7 +49,7 @@ class AdmitGate:
     """The checks of ``registry admit``."""
 
     model: SignedModel
-    bom: Bom
+    bom: BomFile
     trust: TrustRoot
 
     @property
@@ -88,17 +90,18 @@ def scan_result(path: Path) -> CheckResult:
     return CheckResult(report.coverage, report.findings, report.facts())
 
 
-def _bom_result(bom: Bom) -> CheckResult:
+def _bom_result(bom: BomFile) -> CheckResult:
     findings = tuple(
         Finding(
             "TG-REG-04/incomplete-bom",
-            Severity.MEDIUM,
+            Severity.LOW if name in _OPTIONAL else Severity.MEDIUM,
             f"the bill of materials lacks {name}",
             Location(bom.path.name),
         )
         for name in bom.missing
     )
-    facts = {"complete": not bom.missing, "score": float(bom.score)}
+    lacking = [name for name in bom.missing if name not in _OPTIONAL]
+    facts = {"complete": not lacking, "score": float(bom.score)}
     return CheckResult(Coverage(1, 1, unit="document"), findings, facts)
 
 

@@ -1,0 +1,300 @@
+"""Admit and promote models: sign, write the bill of materials, run the gate, name the result.
+
+Signature and bill of materials lie beside the model (``model.oms.json``, ``model.cdx.json``). They
+are written only when the gate allows: a model that was refused is left without a signature.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate import __version__
+from tidegate.app.workspace import Workspace
+from tidegate.core.artifact.reference import Resolved, resolve
+from tidegate.core.decision import Decision
+from tidegate.core.digest import Digest, sha256
+from tidegate.core.errors import AccessError, SubjectError, UsageError
+from tidegate.core.identity.signer import Signer
+from tidegate.core.policy.directives import Alias, Rollback
+from tidegate.core.stage import Outcome, Stage
+from tidegate.gates.chain import Chain
+from tidegate.gates.contract import Order, Target
+from tidegate.gates.registry.bom import (
+    Bom,
+    CodePart,
+    Considerations,
+    DataPart,
+    Metric,
+    ModelPart,
+    completeness,
+)
+from tidegate.gates.registry.bom_packages import installed_packages
+from tidegate.gates.registry.gate import (
+    AdmitGate,
+    BomFile,
+    PromoteGate,
+    alias_name,
+    promotion_parameters,
+)
+from tidegate.gates.signature import SignedModel
+from tidegate.interop.oms import sign_model
+
+SIGNATURE_SUFFIX = ".oms.json"
+BOM_SUFFIX = ".cdx.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What only people know about a model."""
+
+    owner: str | None = None
+    licence: str | None = None
+    task: str | None = None
+    architecture: str | None = None
+    uses: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A model to admit."""
+
+    path: Path
+    name: str
+    version: str
+    card: ModelCard = ModelCard()
+    environment: str = "default"
+    dry_run: bool = False
+    drill: bool = False
+
+
+def signature_path(model: Path) -> Path:
+    """Return where a model's signature lies."""
+    return model.with_name(model.name + SIGNATURE_SUFFIX)
+
+
+def bom_path(model: Path) -> Path:
+    """Return where a model's bill of materials lies."""
+    return model.with_name(model.name + BOM_SUFFIX)
+
+
+def admit_model(workspace: Workspace, admission: Admission) -> Decision:
+    """Scan, sign and admit a model; on allow its version name means its digest for ever.
+
+    Raises:
+        UsageError: The version means another digest already: versions never change.
+        AccessError: The principal may not, or has no key that signs models.
+        SubjectError: The model can't be read.
+    """
+    alias = alias_name(admission.name, admission.version)
+    if not admission.dry_run:
+        workspace.notary.authorise(Stage.REGISTRY)
+    found = resolve(admission.path, kind="model")
+    meant = workspace.directives().resolve(alias)
+    if meant not in (None, str(found.digest)):
+        raise UsageError(
+            "this version is another model",
+            where=alias,
+            cause=f"it means {meant[:19]}, this is {found.digest.short}" if meant else None,
+            next_step="give it a new version",
+            slug="version-exists",
+        )
+    chain = workspace.chains().read([str(found.digest)])
+    with tempfile.TemporaryDirectory(prefix="tidegate-admit-") as folder:
+        signature, bom = Path(folder, "signature.json"), Path(folder, "bom.json")
+        bundle = sign_model(admission.path, _model_signer(workspace), name=admission.name)
+        signature.write_bytes(bundle.to_bytes())
+        material = _bom(workspace, admission, found, chain)
+        bom.write_bytes(material.encoded())
+        complete = completeness(material.document())
+        gate = AdmitGate(
+            SignedModel(admission.path, signature),
+            BomFile(bom, complete.missing, complete.score),
+            workspace.trust,
+        )
+        decision = workspace.run(gate, _admission_order(admission, alias, signature, bom))
+        if decision.outcome is Outcome.ALLOW and not admission.dry_run:
+            signature_path(admission.path).write_bytes(signature.read_bytes())
+            bom_path(admission.path).write_bytes(bom.read_bytes())
+    if decision.outcome is Outcome.ALLOW and meant is None and not admission.dry_run:
+        workspace.act(Alias(name=alias, digest=str(found.digest), reason="admitted"))
+    return decision
+
+
+def _admission_order(admission: Admission, alias: str, signature: Path, bom: Path) -> Order:
+    card = admission.card
+    facts = {"name": admission.name, "version": admission.version}
+    facts |= {key: value for key in ("owner", "licence") if (value := getattr(card, key))}
+    return Order(
+        action="admit",
+        subjects=(Target(alias, "model", admission.path, annotations=facts),),
+        parameters={
+            "name": admission.name,
+            "version": admission.version,
+            "signature": str(sha256(signature.read_bytes())),
+            "bom": str(sha256(bom.read_bytes())),
+        },
+        environment=admission.environment,
+        dry_run=admission.dry_run,
+        drill=admission.drill,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A version to promote."""
+
+    name: str
+    version: str
+    stage: str
+    path: Path
+    """Where the model lies, so that its signature is checked again."""
+    profile: Path | None = None
+    """The reference profile that monitoring will compare with; frozen by its digest."""
+    environment: str = "default"
+    dry_run: bool = False
+    drill: bool = False
+
+
+def promote_model(workspace: Workspace, promotion: Promotion) -> Decision:
+    """Promote an admitted version to a stage; on allow the stage's name means its digest.
+
+    Raises:
+        SubjectError: No such version was admitted, or the files are not it.
+        AccessError: The principal may not.
+    """
+    alias = alias_name(promotion.name, promotion.version)
+    stage_name = f"{promotion.name}/{promotion.stage}"
+    digest = workspace.directives().resolve(alias)
+    if digest is None:
+        raise SubjectError(
+            "this version was never admitted",
+            where=alias,
+            next_step="run `tidegate registry admit`",
+            slug="not-admitted",
+        )
+    parameters = promotion_parameters(promotion.name, promotion.version, promotion.stage)
+    if promotion.profile is not None:
+        parameters["profile"] = str(resolve(promotion.profile).digest)
+    gate = PromoteGate(SignedModel(promotion.path, signature_path(promotion.path)), workspace.trust)
+    order = Order(
+        action="promote",
+        subjects=(Target(alias, "model", promotion.path, Digest.parse(digest)),),
+        parameters=parameters,
+        environment=promotion.environment,
+        dry_run=promotion.dry_run,
+        drill=promotion.drill,
+    )
+    decision = workspace.run(gate, order)
+    if decision.outcome is Outcome.ALLOW and not promotion.dry_run:
+        reason = f"promoted {alias}, log {decision.index}"
+        workspace.act(Alias(name=stage_name, digest=digest, reason=reason))
+    return decision
+
+
+def roll_back(workspace: Workspace, name: str, version: str, reason: str) -> int:
+    """Move a stage's name back to a version that it meant before; return the log index.
+
+    Raises:
+        SubjectError: The version was never admitted, or the name never meant it.
+    """
+    state = workspace.directives()
+    digest = state.resolve(alias_name(name.partition("/")[0], version))
+    history = [named.digest for named in state.aliases.get(name, ())]
+    if digest is None or digest not in history:
+        raise SubjectError(
+            "the name never meant this version",
+            where=f"{name} → {version}",
+            next_step="promote it instead",
+            slug="not-in-history",
+        )
+    return workspace.act(Rollback(name=name, digest=digest, reason=reason)).index
+
+
+def _model_signer(workspace: Workspace) -> Signer:
+    name = f"{workspace.principal.name}-models"
+    try:
+        return workspace.keys.load(name, passphrase=workspace.unlock(name))
+    except AccessError as error:
+        if error.slug != "no-key":
+            raise
+        raise AccessError(
+            f"{workspace.principal.name} has no key that signs models",
+            next_step=f"run `tidegate keys models {workspace.principal.name}`",
+            slug="no-model-key",
+        ) from None
+
+
+def _bom(workspace: Workspace, admission: Admission, found: Resolved, chain: Chain) -> Bom:
+    card = admission.card
+    files = (
+        {item.path: Digest("sha256", item.sha256) for item in found.manifest.entries}
+        if found.manifest
+        else {}
+    )
+    return Bom(
+        model=ModelPart(
+            name=admission.name,
+            version=admission.version,
+            hashes=(found.digest,),
+            files=files,
+            owner=card.owner,
+            licence=card.licence,
+            task=card.task,
+            family=card.architecture,
+            architecture=card.architecture,
+            metrics=tuple(_metrics(chain)),
+            considerations=Considerations(use_cases=card.uses, limitations=card.limitations),
+        ),
+        made_at=workspace.clock.now(),
+        data=tuple(_data(chain)),
+        code=_code(chain),
+        packages=installed_packages(),
+        tool=__version__,
+    )
+
+
+def _data(chain: Chain) -> Iterator[DataPart]:
+    for link in chain.of(Stage.INGEST):
+        name = chain.names.get(link.digest, link.digest[:19])
+        facts = link.gate.annotations.get(name, {})
+        known = facts if isinstance(facts, dict) else {}
+        yield DataPart(
+            name=name,
+            digest=Digest.parse(link.digest),
+            role="training",
+            index=link.verified.index,
+            label=known.get("label"),
+            owner=known.get("owner"),
+            licence=known.get("licence"),
+        )
+
+
+def _code(chain: Chain) -> CodePart | None:
+    for link in chain.of(Stage.TRAIN):
+        code = link.gate.parameters.get("code")
+        if isinstance(code, dict):
+            tree = code.get("digest")
+            return CodePart(
+                commit=code.get("commit"),
+                repository=code.get("repository"),
+                tree=Digest.parse(tree) if isinstance(tree, str) else None,
+            )
+    return None
+
+
+def _metrics(chain: Chain) -> Iterator[Metric]:
+    for link in chain.of(Stage.VALIDATE):
+        for check in link.gate.checks:
+            facts = check.get("facts", {})
+            if check.get("id") != "metrics":
+                continue
+            for name in ("accuracy", "true_positive_rate", "false_positive_rate"):
+                if name in facts:
+                    low, high = facts.get(f"{name}_low"), facts.get(f"{name}_high")
+                    yield Metric(name, str(facts[name]), _text(low), _text(high))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
