@@ -1,0 +1,1 @@
+"""The demonstration: one small pipeline through all seven gates, attacks included."""
