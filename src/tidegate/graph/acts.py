@@ -18,7 +18,7 @@ from tidegate.core.policy.directive_state import DirectiveState
 from tidegate.core.policy.directives import Directive, from_json
 from tidegate.graph.rows import DirectiveRow
 
-_TARGETS = ("digest", "key_id", "subject", "name", "waiver", "scope")
+_TARGETS = ("digest", "key_id", "subject", "name", "waiver", "scope", "source")
 
 _ANYONE = frozenset(Role) - {Role.AUDITOR}
 _GUARDS = frozenset({Role.STEWARD, Role.OPERATOR})
@@ -36,6 +36,8 @@ ACTORS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "retract-waiver": _ANYONE,
         "alias": frozenset({Role.RELEASER}),
         "rollback": frozenset({Role.RELEASER, Role.OPERATOR}),
+        "register-source": frozenset({Role.STEWARD}),
+        "retire-source": frozenset({Role.STEWARD}),
     }
 )
 """Who may do what. To take trust away is open to more than to give it back."""
@@ -66,7 +68,9 @@ def fold(rows: Iterable[DirectiveRow], trust: TrustRoot) -> DirectiveState:
     revocations = [item for row in known if (item := revocation(row, trust)) is not None]
     state = DirectiveState()
     for row in known:
-        if not _allowed(row, trust) or _revoked(row, revocations):
+        # A revocation stands whatever became of the key that signed it: it only takes trust away.
+        undone = row.kind != "revoke-key" and _revoked(row, revocations)
+        if undone or not _allowed(row, trust):
             continue
         state = state.apply(row.index, typed(row), row.principal, row.time)
     return state
