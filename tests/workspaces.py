@@ -1,4 +1,4 @@
-"""Real workspaces for tests: throw-away folders, a fixed clock, a gate whose checks a test gives."""
+"""Real workspaces for tests: throw-away folders, a fixed clock, a gate with given checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tidegate.core.stage import Stage
 from tidegate.gates.contract import Check, CheckResult, GateRequest, Order, Target
 
 START = 1_800_000_000_000_000
-GOVERNED = {
+GOVERNED: dict[str, bool | int | str] = {
     "has_owner": True,
     "has_source": True,
     "has_licence": True,
