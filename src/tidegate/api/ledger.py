@@ -17,7 +17,7 @@ from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.log import Log
 from tidegate.core.ledger.note import MAX_NOTE, Note
 from tidegate.core.ledger.tiles import WIDTH, TilePath, encode_bundle, parse_path, tile_width
-from tidegate.core.ledger.witness import Witness
+from tidegate.logbook.witness import Witness
 
 logger = logging.getLogger(__name__)
 
@@ -46,22 +46,30 @@ def ledger_app(log: Log, *, witness: Witness | None = None) -> Starlette:
             return Response(status_code=404, headers=_SAFE | _CHANGING)
         return Response(data, headers=_SAFE | _IMMUTABLE, media_type="application/octet-stream")
 
-    async def add_checkpoint(request: Request) -> Response:
-        body = await _bounded_body(request)
-        if body is None:
-            return Response(status_code=413, headers=_SAFE)
-        assert witness is not None  # noqa: S101 - the route exists only then
-        answer = await run_in_threadpool(witness.add_checkpoint, body)
-        headers = _SAFE | {"content-type": answer.content_type}
-        return Response(answer.body, status_code=answer.status, headers=headers)
-
     routes = [
         Route("/checkpoint", checkpoint, methods=["GET"]),
         Route("/tile/{path:path}", tile, methods=["GET"]),
     ]
     if witness is not None:
-        routes.append(Route("/add-checkpoint", add_checkpoint, methods=["POST"]))
+        routes.append(_witness_route(witness))
     return Starlette(routes=routes, exception_handlers={TidegateError: _failed})
+
+
+def witness_app(witness: Witness) -> Starlette:
+    """Serve a witness alone: ``POST /add-checkpoint``."""
+    return Starlette(routes=[_witness_route(witness)], exception_handlers={TidegateError: _failed})
+
+
+def _witness_route(witness: Witness) -> Route:
+    async def add_checkpoint(request: Request) -> Response:
+        body = await _bounded_body(request)
+        if body is None:
+            return Response(status_code=413, headers=_SAFE)
+        answer = await run_in_threadpool(witness.add_checkpoint, body)
+        headers = _SAFE | {"content-type": answer.content_type}
+        return Response(answer.body, status_code=answer.status, headers=headers)
+
+    return Route("/add-checkpoint", add_checkpoint, methods=["POST"])
 
 
 def _tile(log: Log, name: TilePath) -> bytes | None:

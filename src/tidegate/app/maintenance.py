@@ -16,12 +16,11 @@ from tidegate.core.canonical import Json, loads
 from tidegate.core.digest import Digest
 from tidegate.core.errors import (
     ForkError,
-    LedgerError,
     RollbackError,
     StoreError,
     SubjectError,
+    TidegateError,
     UsageError,
-    VerificationError,
 )
 from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.note import Note
@@ -150,19 +149,27 @@ def restore_store(
             as evidence, and other clients and witnesses will still refuse the log.
 
     Raises:
-        UsageError: There is a store already.
+        UsageError: There is a store already, or the copy is of other workspaces.
         RollbackError: The copy is behind, and that was not accepted; nothing was restored.
         ForkError: The copy is of another history; nothing was restored.
         LedgerError: The copy contradicts itself; nothing was restored.
     """
-    copies.restore(source, site.url)
+    held = copies.restore(source, site.url)
     try:
+        if site.workspace not in held:
+            raise UsageError(
+                "the copy has no log of this workspace",
+                where=str(source),
+                cause=f"it has {', '.join(held) or 'none'}, this workspace is {site.workspace}",
+                next_step="restore it in the folder that has its tidegate.toml and its keys",
+                slug="other-workspace",
+            )
         workspace = Workspace.open(site.root, environ=environ)
         try:
             head = _remember(workspace, accept_rollback=accept_rollback)
         finally:
             workspace.engine.dispose()
-    except (LedgerError, VerificationError, StoreError):
+    except TidegateError:
         for suffix in _SQLITE_FILES if site.file else ():
             Path(f"{site.file}{suffix}").unlink(missing_ok=True)
         raise

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from tidegate.app.workspace import Workspace
 from tidegate.core.attest.envelope import Envelope
@@ -37,8 +38,7 @@ from tidegate.govern.policy.replay import Flip, PastDecision
 from tidegate.govern.policy.why_not import WhyNot, why_not
 from tidegate.graph.acts import fold
 
-_HEX = re.compile(r"\\x([0-9a-f]{2})")
-_WIDE = re.compile(r"\\U([0-9a-f]{8})")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|U([0-9a-f]{8})|.)", re.DOTALL)
 _CONSTANTS = ("limit.", "severity.")
 _NOT_RECORDED = "not recorded by the decision"
 
@@ -200,14 +200,24 @@ def parse_value(text: str) -> FactValue | None:
     >>> parse_value("{}") is None
     True
     """
-    json_text = _WIDE.sub(lambda place: chr(int(place[1], 16)), _HEX.sub(r"\\u00\1", text))
     try:
-        value = json.loads(json_text)
-    except (ValueError, OverflowError):
+        value = json.loads(_ESCAPE.sub(_as_json, text), parse_constant=_refuse)
+    except (ValueError, OverflowError, RecursionError):
         return None
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     return value if isinstance(value, bool | int | float | str) else None
+
+
+def _as_json(escape: re.Match[str]) -> str:
+    """Turn an escape that JSON does not have into one that it has."""
+    if escape[1]:
+        return f"\\u00{escape[1]}"
+    return chr(int(escape[2], 16)) if escape[2] else escape[0]
+
+
+def _refuse(constant: str) -> FactValue:
+    raise ValueError(constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +244,7 @@ def why_not_for(workspace: Workspace, index: int) -> Asked:
         ref = decision.predicate.policy
         note = f"the policy {ref.name}@{ref.version} {ref.digest.short} is not here any more"
         return Asked(decision, None, note)
-    # The rules that did not apply have left no facts: they can't be asked, and did not decide.
-    applied = {str(rule["rule"]) for rule in decision.predicate.rules}
-    asked = replace(bundle, rules=tuple(rule for rule in bundle.rules if rule.id in applied))
+    asked = still_standing(bundle, decision, bundle)
     past = past_decision(workspace, decision, asked)
     again = worst(replayed(asked, past).outcome, *([Outcome.UNDECIDED] if decision.capped else []))
     if again is not decision.predicate.outcome:
@@ -250,7 +258,35 @@ def policy_of(workspace: Workspace, decision: LoggedDecision) -> PolicyBundle | 
     wanted = decision.predicate.policy.digest
     if workspace.policy.digest == wanted:
         return workspace.policy
-    return next((one for name in BUNDLED if (one := bundled(name)).digest == wanted), None)
+    return next((one for one in _shipped() if one.digest == wanted), None)
+
+
+@cache
+def _shipped() -> tuple[PolicyBundle, ...]:
+    return tuple(map(bundled, BUNDLED))
+
+
+def still_standing(
+    bundle: PolicyBundle, decision: LoggedDecision, then: PolicyBundle | None
+) -> PolicyBundle:
+    """Return a bundle without the rules that are known not to apply to a decision.
+
+    A rule that did not apply has left no facts; asked again under the same condition, it would
+    seem to rest on something unknown.
+
+    Args:
+        bundle: The policy to ask.
+        decision: What was decided.
+        then: The policy that decided, where it is still known.
+    """
+    applied = {str(rule["rule"]) for rule in decision.predicate.rules}
+    silent = {
+        rule.id: rule.when
+        for rule in (then.rules if then else ())
+        if rule.applies_to(decision.gate) and rule.id not in applied and "limit." not in rule.when
+    }
+    kept = tuple(rule for rule in bundle.rules if silent.get(rule.id) != rule.when)
+    return bundle if len(kept) == len(bundle.rules) else replace(bundle, rules=kept)
 
 
 def past_decision(
@@ -336,10 +372,11 @@ def what_if_for(workspace: Workspace, bundle: PolicyBundle, *, limit: int = 1_00
     unsure: list[tuple[int, str, tuple[str, ...]]] = []
     for decision in decisions(workspace, limit=limit):
         examined += 1
-        evaluation = replayed(bundle, past_decision(workspace, decision, bundle))
+        asked = still_standing(bundle, decision, policy_of(workspace, decision))
+        evaluation = replayed(asked, past_decision(workspace, decision, asked))
         after = worst(evaluation.outcome, *([Outcome.UNDECIDED] if decision.capped else []))
         before = decision.predicate.outcome
-        hidden = _hidden(bundle, decision, evaluation)
+        hidden = _hidden(asked, decision, evaluation)
         if hidden:
             unsure.append((decision.index, decision.gate, hidden))
         elif after is not before:

@@ -102,15 +102,15 @@ def restore(
 
 
 @app.command
-def export(file: Path, /, *, place: _Here = Place()) -> int:
+def export(file: Path | None = None, /, *, place: _Here = Place()) -> int:
     """Write the log as lines of JSON, to move it to another database.
 
     Args:
-        file: The file to write; - is standard output.
+        file: The file to write; standard output without it.
         place: Where the workspace is.
     """
     lines = maintenance.export_lines(session.reading(place))
-    if str(file) == "-":
+    if file is None:
         for line in lines:
             output.write(line.decode())
         return 0
