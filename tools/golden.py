@@ -16,12 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tidegate import __version__
 from tidegate.core.attest import envelope as dsse
-from tidegate.core.attest.bundle import Bundle, KeyHint
 from tidegate.core.attest.chain import sign_trust_root
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.gate import Actor, GatePredicate, GateRef, Material, PolicyRef, Tool
-from tidegate.interop.modelfiles import HashType, Serialization
-from tidegate.interop.oms import GIT_PATHS, sign_model
 from tidegate.core.attest.statement import Subject
 from tidegate.core.attest.uris import PAYLOAD_TYPE
 from tidegate.core.clock import DAY, Micros, parse_iso
@@ -30,6 +27,9 @@ from tidegate.core.identity.keys import PrivateKey, Scheme
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import TrustedKey, TrustRoot
 from tidegate.core.stage import Outcome, Stage
+from tidegate.interop.bundle import Bundle, KeyHint
+from tidegate.interop.modelfiles import HashType, Serialization
+from tidegate.interop.oms import GIT_PATHS, sign_model
 
 AT = parse_iso("2026-11-22T12:00:00+00:00")
 MODEL = {"config.json": b'{"layers": 2}\n', "weights/layer-0.bin": bytes(range(256)) * 4}

@@ -12,12 +12,12 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
-from tidegate.core.attest.bundle import Bundle, Certificates
 from tidegate.core.attest.envelope import verify
 from tidegate.core.attest.statement import Statement
 from tidegate.core.clock import parse_iso
 from tidegate.core.errors import SignatureError, VerificationError
 from tidegate.core.identity.keys import PrivateKey, Scheme
+from tidegate.interop.bundle import Bundle, Certificates
 from tidegate.interop.certs import load_certificate, verify_chain
 from tidegate.interop.modelfiles import HashType, Serialization
 from tidegate.interop.oms import GIT_PATHS, Manifest, sign_model, verify_model

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.core.attest.bundle import Bundle, KeyHint
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.envelope import Envelope, Signature, sign, verify
 from tidegate.core.attest.gate import (
@@ -28,6 +27,7 @@ from tidegate.core.identity.keys import PrivateKey, Scheme
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Purpose, TrustedKey, TrustRoot
 from tidegate.core.stage import Outcome, Stage
+from tidegate.interop.bundle import Bundle, KeyHint
 
 KEYS = {scheme: PrivateKey.generate(scheme) for scheme in Scheme}
 PUBLIC = [key.verifier for key in KEYS.values()]

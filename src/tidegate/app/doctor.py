@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tidegate.app.keyring import list_keys, unsealed
 from tidegate.app.logbook import newest_head
-from tidegate.app.maintenance import Site
 from tidegate.app.signed_policy import signatures
+from tidegate.app.site import Site
 from tidegate.app.trust import CHAIN, read_chain
 from tidegate.app.trustees import ledger_chain
 from tidegate.app.workspace import Workspace

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.app.logbook import newest_head
-from tidegate.app.workspace import HOME, Workspace, state_folder, store_url
-from tidegate.config import load
-from tidegate.core.canonical import Json, loads
+from tidegate.app.site import SQLITE_FILES, Site
+from tidegate.app.workspace import Workspace, state_folder
+from tidegate.core.canonical import loads
 from tidegate.core.digest import Digest
 from tidegate.core.errors import (
     ForkError,
@@ -28,90 +28,13 @@ from tidegate.graph.project import Projector
 from tidegate.logbook.monitor import Memory
 from tidegate.store import backup as copies
 from tidegate.store.blobs import LocalBlobs
-from tidegate.store.engine import bare_engine, open_engine
+from tidegate.store.engine import open_engine
 from tidegate.store.erase import shred as erase
-from tidegate.store.failures import place_of
-from tidegate.store.migrate import upgrade
-from tidegate.store.schema import SCHEMA_VERSION, schema_version
-from tidegate.store.transactions import reading
 from tidegate.store.transfer import MAX_LINE, Imported, export_log, import_log
 from tidegate.store.workspaces import Workspace as StoredWorkspace
 from tidegate.store.workspaces import Workspaces
 
-_SQLITE_FILES = ("", "-wal", "-shm")
 _KEPT = "superseded"
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where a workspace's store is, or is to be; nothing is opened yet."""
-
-    root: Path
-    url: str
-    workspace: str
-    origin: str
-    name: str
-    blobs: Path
-    """Folder of all workspaces' blobs."""
-    state: Path
-
-    @classmethod
-    def of(cls, root: Path, environ: Mapping[str, str]) -> "Site":
-        """Read it from the configuration.
-
-        Raises:
-            UsageError: There is no workspace here.
-            ConfigError: Its configuration is wrong.
-        """
-        settings = load(root, environ).settings
-        if not (root / HOME).is_dir():
-            raise UsageError(
-                "there is no workspace here",
-                where=str(root.absolute()),
-                next_step="run `tidegate init`, or name the folder with -C",
-                slug="no-workspace",
-            )
-        identifier = settings.workspace.id
-        return cls(
-            root, store_url(root, settings), identifier,
-            settings.ledger.origin or f"tidegate/{identifier}", settings.workspace.name,
-            root / settings.store.blobs, state_folder(environ),
-        )  # fmt: skip
-
-    @property
-    def place(self) -> str:
-        """The store's address without a password; a file's path."""
-        engine = bare_engine(self.url)
-        try:
-            return place_of(engine.url)
-        finally:
-            engine.dispose()
-
-    @property
-    def file(self) -> Path | None:
-        """The SQLite file; ``None`` for a server."""
-        return Path(self.place) if self.url.startswith("sqlite") else None
-
-
-def present_schema(site: Site) -> int | None:
-    """Return the schema that the store has; ``None`` where there is none.
-
-    Raises:
-        StoreError: It is another program's database, or can't be reached.
-    """
-    if site.file is not None and not site.file.exists():
-        return None
-    engine = bare_engine(site.url)
-    try:
-        with reading(engine) as connection:
-            return schema_version(connection, place_of(engine.url))
-    finally:
-        engine.dispose()
-
-
-def upgrade_store(site: Site) -> int:
-    """Bring the store to this version's schema; return that version."""
-    return upgrade(site.url)
 
 
 def backup_store(site: Site, target: Path) -> tuple[int, int]:
@@ -170,7 +93,7 @@ def restore_store(
         finally:
             workspace.engine.dispose()
     except TidegateError:
-        for suffix in _SQLITE_FILES if site.file else ():
+        for suffix in SQLITE_FILES if site.file else ():
             Path(f"{site.file}{suffix}").unlink(missing_ok=True)
         raise
     _copy_blobs(_beside(source), site.blobs)
@@ -330,56 +253,6 @@ def shred(workspace: Workspace, digest: Digest) -> bool:
     gone = erase(workspace.engine, workspace.storage, _blobs(workspace), digest, workspace.clock)
     workspace.catch_up()
     return gone
-
-
-@dataclass(frozen=True, slots=True)
-class StoreInfo:
-    """What a store holds."""
-
-    place: str
-    kind: str
-    schema: int | None
-    bytes: int | None
-    """Of a SQLite store's files."""
-    free: int | None
-    """Free bytes on their disk."""
-    entries: int
-    projected: int
-    blobs: int
-    workspaces: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Json]:
-        """Return all fields."""
-        return {
-            "place": self.place,
-            "kind": self.kind,
-            "schema": self.schema,
-            "supported": SCHEMA_VERSION,
-            "bytes": self.bytes,
-            "free": self.free,
-            "entries": self.entries,
-            "projected": self.projected,
-            "blobs": self.blobs,
-            "workspaces": list(self.workspaces),
-        }
-
-
-def info(site: Site, workspace: Workspace) -> StoreInfo:
-    """Return what an open store holds."""
-    head = workspace.storage.head()
-    file = site.file
-    files = [Path(f"{file}{suffix}") for suffix in _SQLITE_FILES] if file else []
-    return StoreInfo(
-        place=site.place,
-        kind="sqlite" if file else "postgresql",
-        schema=present_schema(site),
-        bytes=sum(one.stat().st_size for one in files if one.exists()) if file else None,
-        free=shutil.disk_usage(file.parent).free if file else None,
-        entries=head.size if head else 0,
-        projected=workspace.projections.next_index(),
-        blobs=sum(1 for _ in _blobs(workspace).list()),
-        workspaces=tuple(one.name for one in Workspaces(workspace.engine).list()),
-    )
 
 
 def _blobs(workspace: Workspace) -> LocalBlobs:

@@ -128,8 +128,12 @@ class Workspace:
     @cached_property
     def storage(self) -> SqlLogStorage:
         """The log's rows."""
-        blobs = LocalBlobs(self.root / self.settings.store.blobs / self.id)
-        return SqlLogStorage(self.engine, self.id, blobs)
+        return SqlLogStorage(self.engine, self.id, self.blobs)
+
+    @cached_property
+    def blobs(self) -> LocalBlobs:
+        """The files that are kept: large envelopes, admitted tables."""
+        return LocalBlobs(self.root / self.settings.store.blobs / self.id)
 
     @property
     def home(self) -> Path:

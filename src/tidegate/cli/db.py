@@ -9,7 +9,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.app import maintenance
-from tidegate.app.maintenance import Site
+from tidegate.app import site as stores
+from tidegate.app.site import Site
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place
 from tidegate.config import size_text
@@ -34,13 +35,13 @@ def upgrade(*, dry_run: _Flag = False, place: _Here = Place()) -> int:
         place: Where the workspace is.
     """
     site = _site(place)
-    found = maintenance.present_schema(site)
+    found = stores.present_schema(site)
     was = "none" if found is None else str(found)
     if dry_run:
         output.emit_text([("schema", was), ("this version", str(SCHEMA_VERSION))])
         output.notice("dry run: nothing was changed")
         return 0
-    now = maintenance.upgrade_store(site)
+    now = stores.upgrade_store(site)
     output.emit_text([("store", site.place), ("schema", f"was {was}, is {now}")])
     return 0
 
@@ -207,7 +208,7 @@ def info(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noq
         place: Where the workspace is.
         format: Text or one JSON document.
     """
-    found = maintenance.info(_site(place), session.reading(place))
+    found = stores.info(_site(place), session.reading(place))
     if format is output.Shape.JSON:
         output.emit_json(found.to_json())
         return 0

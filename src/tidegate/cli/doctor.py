@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App
 
 from tidegate.app.doctor import Health, examine
-from tidegate.app.maintenance import Site
+from tidegate.app.site import Site
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place
 from tidegate.core.clock import SystemClock

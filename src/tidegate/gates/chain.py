@@ -138,10 +138,12 @@ class ChainReader:
         """
         found = _Found()
         queue = deque(dict.fromkeys(digests))
-        seen = set(queue)
+        asked, seen = set(queue), set(queue)
         while queue:
             digest = queue.popleft()
-            if self._kind(digest, found) in CONTEXT_KINDS:
+            # What is asked about counts whatever it was once called: data that somebody ran as
+            # code before must not pass for code when it comes as data.
+            if self._kind(digest, found) in CONTEXT_KINDS and digest not in asked:
                 continue
             found.nodes.append(digest)
             for row in self._newest(digest, drill=drill):

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidegate.core.attest.bundle import Bundle
 from tidegate.core.errors import TidegateError, TrustError
 from tidegate.core.finding import Coverage, Detector, Finding, Location, Rule, Severity
 from tidegate.core.identity.keys import PublicKey, Scheme
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Purpose, TrustRoot
 from tidegate.gates.contract import Check, CheckResult
+from tidegate.interop.bundle import Bundle
 from tidegate.interop.oms import verify_model
 
 RULES = (

@@ -1,1 +1,7 @@
-"""The data plane: an ASGI proxy in front of models."""
+"""The data plane: an ASGI gateway in front of one verified model.
+
+::
+
+    from tidegate.gateway.compose import create_gateway
+    from tidegate.gateway.settings import GatewaySettings
+"""

@@ -20,7 +20,6 @@ from typing import Self
 from cryptography.x509 import Certificate
 
 from tidegate.core.attest import envelope as dsse
-from tidegate.core.attest.bundle import Bundle, Certificates, KeyHint
 from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import MODEL_SIGNATURE, PAYLOAD_TYPE
 from tidegate.core.canonical import Json
@@ -29,6 +28,7 @@ from tidegate.core.identity.keys import PublicKey, Scheme
 from tidegate.core.identity.reading import Fields
 from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.signer import Signer
+from tidegate.interop.bundle import Bundle, Certificates, KeyHint
 from tidegate.interop.certs import certificate_der, load_certificate, verify_chain
 from tidegate.interop.modelfiles import (
     MAX_FILES,

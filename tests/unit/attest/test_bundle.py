@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tidegate.core.attest.bundle import Bundle, CertificateField, Certificates, KeyHint
 from tidegate.core.attest.envelope import add_signature, sign
 from tidegate.core.errors import VerificationError
 from tidegate.core.identity.keys import PrivateKey, Scheme
+from tidegate.interop.bundle import Bundle, CertificateField, Certificates, KeyHint
 
 KEY = PrivateKey.generate(Scheme.P256)
 ENVELOPE = sign(b"{}", "application/vnd.in-toto+json", [KEY])

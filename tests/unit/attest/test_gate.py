@@ -11,7 +11,6 @@ import pytest
 
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.gate import GatePredicate
-from tidegate.core.attest.predicates import CHECKS, check_predicate
 from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import DIRECTIVE, GATE, TRUST
 from tidegate.core.clock import Micros
@@ -19,6 +18,7 @@ from tidegate.core.digest import sha256
 from tidegate.core.errors import VerificationError
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.stage import Outcome
+from tidegate.interop.predicates import CHECKS, check_predicate
 
 SUBJECTS = (Subject.of("model", sha256(b"model")),)
 

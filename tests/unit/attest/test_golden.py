@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tidegate.core.attest.bundle import Bundle
 from tidegate.core.attest.chain import load_trust_root
 from tidegate.core.attest.directive import Directive
 from tidegate.core.attest.envelope import Envelope, verify
@@ -17,6 +16,7 @@ from tidegate.core.digest import Digest
 from tidegate.core.identity.keys import PublicKey
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.stage import Outcome
+from tidegate.interop.bundle import Bundle
 from tidegate.interop.certs import load_certificates
 from tidegate.interop.oms import CertificateTrust, verify_model
 

@@ -12,7 +12,6 @@ from blake3 import blake3
 
 from tidegate.core import canonical
 from tidegate.core.attest import envelope as dsse
-from tidegate.core.attest.bundle import Bundle, KeyHint
 from tidegate.core.attest.statement import Statement
 from tidegate.core.attest.uris import PAYLOAD_TYPE
 from tidegate.core.clock import Micros
@@ -25,6 +24,7 @@ from tidegate.core.errors import (
     VerificationError,
 )
 from tidegate.core.identity.keys import PrivateKey, Scheme
+from tidegate.interop.bundle import Bundle, KeyHint
 from tidegate.interop.certs import load_certificates
 from tidegate.interop.modelfiles import HashType, Serialization
 from tidegate.interop.oms import (

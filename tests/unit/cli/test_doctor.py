@@ -8,7 +8,7 @@ from tests.sites import Site, Tidegate
 
 from tidegate.app import doctor
 from tidegate.app.doctor import Health, examine
-from tidegate.app.maintenance import Site as Store
+from tidegate.app.site import Site as Store
 from tidegate.core.clock import SECOND, FixedClock, SystemClock
 from tidegate.sandbox.probe import Host
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests.sites import Site, Tidegate
 
-from tidegate.app.why import decision_at, parse_value, unrecorded, what_if_for, why_not_for
+from tidegate.app.decisions import decision_at, parse_value
+from tidegate.app.why import unrecorded, what_if_for, why_not_for
 from tidegate.core.policy.compiled import compile_policy
 from tidegate.core.policy.facts import Fact, cel_text
 from tidegate.core.policy.load import load

@@ -168,8 +168,24 @@ class Bench:
             yield client
 
 
-@pytest.fixture
-def upstream() -> Iterator[ModelServer]:
+def make_bench(folder: Path, url: str) -> Bench:
+    """Write what a gateway needs into a folder."""
+    path = folder / "summary.json"
+    path.write_bytes(summary())
+    token = new_key("web-shop")
+    deployment = Deployment("credit-model", MODEL, path, upstream_model="inner-name")
+    settings = GatewaySettings(
+        upstream=url,
+        deployment=deployment,
+        trust=TRUST,
+        callers=Keyring.parse(key_line("web-shop", token)),
+        spool=folder / "spool",
+    )
+    return Bench(settings, token)
+
+
+@pytest.fixture(scope="session")
+def model_server() -> Iterator[ModelServer]:
     app = ModelServer()
     with running(lambda: plain_server(app)) as url:
         app.url = url
@@ -177,20 +193,38 @@ def upstream() -> Iterator[ModelServer]:
 
 
 @pytest.fixture
+def upstream(model_server: ModelServer) -> ModelServer:
+    """The model server, as if it had just started."""
+    fresh = ModelServer(url=model_server.url)
+    vars(model_server).update(vars(fresh))
+    return model_server
+
+
+@pytest.fixture
 def bench(tmp_path: Path, upstream: ModelServer) -> Bench:
-    path = tmp_path / "summary.json"
-    path.write_bytes(summary())
-    token = new_key("web-shop")
-    return Bench(
-        GatewaySettings(
-            upstream=upstream.url,
-            deployment=Deployment("credit-model", MODEL, path, upstream_model="inner-name"),
-            trust=TRUST,
-            callers=Keyring.parse(key_line("web-shop", token)),
-            spool=tmp_path / "spool",
-        ),
-        token,
-    )
+    """A gateway of the test's own."""
+    return make_bench(tmp_path, upstream.url)
+
+
+@pytest.fixture(scope="session")
+def _shared_client(
+    tmp_path_factory: pytest.TempPathFactory, model_server: ModelServer
+) -> Iterator[tuple[httpx.Client, str]]:
+    bench = make_bench(tmp_path_factory.mktemp("gateway"), model_server.url)
+    with bench.client(limits=Limits(requests_per_minute=100_000, burst=10_000)) as client:
+        yield client, bench.token
+
+
+@pytest.fixture
+def client(_shared_client: tuple[httpx.Client, str], upstream: ModelServer) -> httpx.Client:
+    """A caller of a gateway that all tests share; its settings are the usual ones."""
+    return _shared_client[0]
+
+
+@pytest.fixture
+def token(_shared_client: tuple[httpx.Client, str]) -> str:
+    """The key of ``client``."""
+    return _shared_client[1]
 
 
 @pytest.fixture

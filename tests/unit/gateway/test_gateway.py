@@ -62,11 +62,12 @@ def test_a_good_request_reaches_the_model_and_its_answer_the_caller(
     assert len(answer.headers["x-request-id"]) == 24
 
 
-def test_nothing_of_the_model_servers_inside_comes_out(bench: Bench, upstream: ModelServer) -> None:
-    with bench.client() as client:
-        answer = client.post(CHAT, json=HELLO)
-        upstream.status, upstream.chunks = 500, [b"Traceback: /opt/inner/secret.py"]
-        failed = client.post(CHAT, json=HELLO)
+def test_nothing_of_the_model_servers_inside_comes_out(
+    client: httpx.Client, upstream: ModelServer
+) -> None:
+    answer = client.post(CHAT, json=HELLO)
+    upstream.status, upstream.chunks = 500, [b"Traceback: /opt/inner/secret.py"]
+    failed = client.post(CHAT, json=HELLO)
     assert not {"server", "set-cookie", "x-internal-node"} & set(answer.headers)
     assert error(failed) == (502, "upstream_failed")
     assert "inner" not in failed.text
@@ -88,31 +89,34 @@ def test_nothing_of_the_model_servers_inside_comes_out(bench: Bench, upstream: M
     ],
 )
 def test_only_a_callers_own_key_is_let_in(
-    bench: Bench, upstream: ModelServer, authorization: str | None, *, admitted: bool
+    client: httpx.Client,
+    token: str,
+    upstream: ModelServer,
+    authorization: str | None,
+    *,
+    admitted: bool,
 ) -> None:
-    with bench.client() as client:
-        del client.headers["authorization"]
-        value = (authorization or "").format(token=bench.token, other=new_key("web-shop"))
-        headers = {"authorization": value} if authorization is not None else {}
-        for method, path in (
-            ("POST", CHAT),
-            ("GET", "/v1/models"),
-            ("GET", "/v2/models/credit-model"),
-        ):
-            answer = client.request(
-                method, path, headers=headers, json=HELLO if method == "POST" else None
-            )
-            assert (answer.status_code == 401) != admitted
+    anonymous = httpx.Client(base_url=client.base_url)
+    value = (authorization or "").format(token=token, other=new_key("web-shop"))
+    headers = {"authorization": value} if authorization is not None else {}
+    for method, path in (
+        ("POST", CHAT),
+        ("GET", "/v1/models"),
+        ("GET", "/v2/models/credit-model"),
+    ):
+        answer = anonymous.request(
+            method, path, headers=headers, json=HELLO if method == "POST" else None
+        )
+        assert (answer.status_code == 401) != admitted
     if not admitted:
         assert upstream.seen == []
         assert answer.headers["www-authenticate"] == 'Bearer realm="tidegate"'
 
 
-def test_two_authorization_headers_count_as_none(bench: Bench) -> None:
-    with bench.client() as client:
-        del client.headers["authorization"]
-        headers = [("authorization", f"Bearer {bench.token}")] * 2
-        assert error(client.get("/v1/models", headers=headers)) == (401, "unauthenticated")
+def test_two_authorization_headers_count_as_none(client: httpx.Client, token: str) -> None:
+    anonymous = httpx.Client(base_url=client.base_url)
+    headers = [("authorization", f"Bearer {token}")] * 2
+    assert error(anonymous.get("/v1/models", headers=headers)) == (401, "unauthenticated")
 
 
 def test_a_key_that_is_taken_out_of_the_file_is_refused(bench: Bench, tmp_path: Path) -> None:
@@ -158,15 +162,14 @@ def test_a_caller_beyond_the_rate_is_told_when_to_come_back(bench: Bench) -> Non
     ],
 )
 def test_a_malformed_request_is_refused_alike(
-    bench: Bench,
+    client: httpx.Client,
     upstream: ModelServer,
     content: bytes,
     headers: dict[str, str],
     expected: tuple[int, str],
 ) -> None:
-    with bench.client() as client:
-        sent = {"content-type": "application/json", **headers}
-        assert error(client.post(CHAT, content=content, headers=sent)) == expected
+    sent = {"content-type": "application/json", **headers}
+    assert error(client.post(CHAT, content=content, headers=sent)) == expected
     assert upstream.seen == []
 
 
@@ -183,41 +186,44 @@ def test_a_body_beyond_the_limit_is_refused_told_or_untold(
     assert upstream.seen == []
 
 
-def test_headers_beyond_the_limit_are_refused(bench: Bench) -> None:
-    with bench.client() as client:
-        answer = client.get("/v1/models", headers={"x-filler": "x" * 20_000})
-    assert answer.status_code == 400
+def test_headers_beyond_the_limit_are_refused(client: httpx.Client) -> None:
+    for size, status in ((20_000, 431), (200_000, 400)):
+        answer = client.get("/v1/models", headers={"x-filler": "x" * size})
+        assert answer.status_code == status
 
 
 def test_of_two_keys_of_one_name_the_model_reads_what_was_judged(
-    bench: Bench, upstream: ModelServer
+    client: httpx.Client, upstream: ModelServer
 ) -> None:
-    raw = b'{"model":"credit-model","messages":[{"role":"user","content":"%s"}],"messages":[{"role":"user","content":"hi"}]}'
-    with bench.client() as client:
-        client.post(
-            CHAT, content=raw % INJECTED.encode(), headers={"content-type": "application/json"}
-        )
+    raw = (
+        b'{"model":"credit-model","messages":[{"role":"user","content":"%s"}],'
+        b'"messages":[{"role":"user","content":"hi"}]}'
+    )
+    client.post(CHAT, content=raw % INJECTED.encode(), headers={"content-type": "application/json"})
     assert upstream.last["messages"] == [user("hi")]
     assert b"Ignore" not in upstream.seen[0][2]
 
 
 DOCUMENTS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "tool message": lambda text: chat(user("Sum it up"), {"role": "tool", "content": text, "tool_call_id": "1"}),
+    "tool message": lambda text: chat(
+        user("Sum it up"), {"role": "tool", "content": text, "tool_call_id": "1"}
+    ),
     "document part": lambda text: chat(
         {"role": "user", "content": [{"type": "text", "text": "Sum it up"},
                                      {"type": "document", "document": {"data": text}}]}
     ),
-    "documents field": lambda text: chat(user("Sum it up"), documents=[{"title": "a", "text": text}]),
+    "documents field": lambda text: chat(
+        user("Sum it up"), documents=[{"title": "a", "text": text}]
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("place", list(DOCUMENTS))
 def test_an_injected_document_is_blocked_and_its_benign_twin_passes(
-    bench: Bench, upstream: ModelServer, place: str
+    client: httpx.Client, upstream: ModelServer, place: str
 ) -> None:
-    with bench.client() as client:
-        blocked = client.post(CHAT, json=DOCUMENTS[place](INJECTED))
-        passed = client.post(CHAT, json=DOCUMENTS[place](BENIGN))
+    blocked = client.post(CHAT, json=DOCUMENTS[place](INJECTED))
+    passed = client.post(CHAT, json=DOCUMENTS[place](BENIGN))
     assert error(blocked) == (400, "blocked")
     assert "TG-SRV-05/instruction-override" in blocked.json()["error"]["rules"]
     assert "Quarterly" not in blocked.text, "nothing of what was sent comes back"
@@ -238,31 +244,28 @@ def test_an_injected_document_is_blocked_and_its_benign_twin_passes(
     ],
 )  # fmt: skip
 def test_every_way_to_send_a_text_is_judged(
-    bench: Bench, upstream: ModelServer, path: str, body: dict[str, Any]
+    client: httpx.Client, upstream: ModelServer, path: str, body: dict[str, Any]
 ) -> None:
-    with bench.client() as client:
-        assert error(client.post(path, json=body)) == (400, "blocked")
+    assert error(client.post(path, json=body)) == (400, "blocked")
     assert upstream.seen == []
 
 
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [
-        (CHAT, chat({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}),
-         "unscreened"),
+        (CHAT, chat({"role": "user", "content": [{"type": "image_url"}]}), "unscreened"),
         (CHAT, chat({"role": "user", "content": [{"type": "text", "text": 1}]}), "unscreened"),
         ("/v1/completions", {"model": "credit-model", "prompt": [1, 2, 3]}, "unscreened"),
         (CHAT, chat(user("hi"), chat_template="{{ evil }}"), "unknown_field"),
         (CHAT, chat({"role": "user", "content": "hi", "hidden": "x"}), "unknown_field"),
-        ("/v2/models/credit-model/infer", {"inputs": [{"name": "x", "datatype": "BYTES", "shape": [1]}]},
+        ("/v2/models/credit-model/infer", {"inputs": [{"name": "x", "datatype": "BYTES"}]},
          "unscreened"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_judged_is_not_let_through(
-    bench: Bench, upstream: ModelServer, path: str, body: dict[str, Any], code: str
+    client: httpx.Client, upstream: ModelServer, path: str, body: dict[str, Any], code: str
 ) -> None:
-    with bench.client() as client:
-        assert error(client.post(path, json=body)) == (400, code)
+    assert error(client.post(path, json=body)) == (400, code)
     assert upstream.seen == []
 
 
@@ -275,23 +278,22 @@ def test_annotating_lets_through_and_names_the_rules(bench: Bench) -> None:
     assert "x-tidegate-findings" not in clean.headers
 
 
-def test_a_predictive_endpoint_works_by_open_inference(bench: Bench, upstream: ModelServer) -> None:
+def test_a_predictive_endpoint_works_by_open_inference(
+    client: httpx.Client, upstream: ModelServer
+) -> None:
     body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [0.1, 1e-7]}]}
-    with bench.client() as client:
-        answer = client.post("/v2/models/credit-model/infer", json=body)
-        assert answer.status_code == 200
-        assert upstream.seen[-1][0] == "/v2/models/inner-name/infer"
-        assert upstream.last == body
-        upstream.chunks = [
-            b'{"name":"inner-name","inputs":[],"path":"/opt/x","platform":"sklearn"}'
-        ]
-        told = client.get("/v2/models/credit-model").json()
-        assert told == {"name": "credit-model", "inputs": [], "platform": "sklearn"}
-        assert client.get("/v2/models/credit-model/ready").json() == {"ready": True}
-        unknown = client.get("/v2/models/inner-name")
-        assert error(unknown) == (404, "model_not_found")
-        assert unknown.headers["content-type"] == "application/problem+json"
-        assert client.get("/v2/health/live").json() == {"live": True}
+    answer = client.post("/v2/models/credit-model/infer", json=body)
+    assert answer.status_code == 200
+    assert upstream.seen[-1][0] == "/v2/models/inner-name/infer"
+    assert upstream.last == body
+    upstream.chunks = [b'{"name":"inner-name","inputs":[],"path":"/opt/x","platform":"sklearn"}']
+    told = client.get("/v2/models/credit-model").json()
+    assert told == {"name": "credit-model", "inputs": [], "platform": "sklearn"}
+    assert client.get("/v2/models/credit-model/ready").json() == {"ready": True}
+    unknown = client.get("/v2/models/inner-name")
+    assert error(unknown) == (404, "model_not_found")
+    assert unknown.headers["content-type"] == "application/problem+json"
+    assert client.get("/v2/health/live").json() == {"live": True}
 
 
 @pytest.mark.parametrize(
@@ -307,16 +309,15 @@ def test_a_predictive_endpoint_works_by_open_inference(bench: Bench, upstream: M
     ],
 )
 def test_nothing_else_is_served(
-    bench: Bench, upstream: ModelServer, method: str, path: str, code: int
+    client: httpx.Client, upstream: ModelServer, method: str, path: str, code: int
 ) -> None:
-    with bench.client() as client:
-        assert error(client.request(method, path))[0] == code
+    assert error(client.request(method, path))[0] == code
     assert upstream.seen == []
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 64, 4096])
 def test_a_stream_is_passed_on_byte_for_byte(
-    bench: Bench, upstream: ModelServer, size: int
+    client: httpx.Client, upstream: ModelServer, size: int
 ) -> None:
     events = "".join(
         f'data: {{"choices":[{{"delta":{{"content":"wörd {n}\\u2028"}}}}]}}\n\n' for n in range(6)
@@ -324,19 +325,15 @@ def test_a_stream_is_passed_on_byte_for_byte(
     stream = (events + ": comment\r\n\r\ndata: [DONE]\n\n").encode()
     upstream.headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
     upstream.chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
-    with bench.client() as client:
-        answer = client.post(CHAT, json={**HELLO, "stream": True})
+    answer = client.post(CHAT, json={**HELLO, "stream": True})
     assert answer.content == stream
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
 
 
-def test_a_stream_flows_as_it_comes(bench: Bench, upstream: ModelServer) -> None:
+def test_a_stream_flows_as_it_comes(client: httpx.Client, upstream: ModelServer) -> None:
     upstream.headers = [(b"content-type", b"text/event-stream")]
     upstream.chunks, upstream.pause = [b"data: 1\n\n", b"data: 2\n\n"], 0.4
-    with (
-        bench.client() as client,
-        client.stream("POST", CHAT, json={**HELLO, "stream": True}) as answer,
-    ):
+    with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as answer:
         chunks = answer.iter_raw()
         began = time.monotonic()
         assert next(chunks) == b"data: 1\n\n"
@@ -380,12 +377,11 @@ def test_a_model_server_that_is_down_or_silent_is_told_alike(
     ],
 )
 def test_what_the_model_server_refuses_has_our_shape(
-    bench: Bench, upstream: ModelServer, status: int, expected: tuple[int, str]
+    client: httpx.Client, upstream: ModelServer, status: int, expected: tuple[int, str]
 ) -> None:
     upstream.status = status
     upstream.headers = [(b"location", b"http://inner/"), (b"retry-after", b"7")]
-    with bench.client() as client:
-        answer = client.post(CHAT, json=HELLO)
+    answer = client.post(CHAT, json=HELLO)
     assert error(answer) == expected
     assert "location" not in answer.headers
     assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
@@ -463,10 +459,11 @@ def test_every_decision_is_in_the_spool_and_no_text(bench: Bench) -> None:
 def test_only_so_many_run_at_once(bench: Bench, upstream: ModelServer) -> None:
     upstream.stall = True
     limits = replace(bench.settings.limits, concurrent_each=1)
-    with bench.client(limits=limits) as client:
-        with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as running:
-            next(running.iter_raw())
-            assert error(client.post(CHAT, json=HELLO)) == (429, "too_many_at_once")
+    going = {**HELLO, "stream": True}
+    with bench.client(limits=limits) as client, client.stream("POST", CHAT, json=going) as held:
+        chunks = held.iter_raw()  # held: one that is dropped closes the stream
+        next(chunks)
+        assert error(client.post(CHAT, json=HELLO)) == (429, "too_many_at_once")
 
 
 def test_a_body_that_does_not_arrive_is_given_up(bench: Bench) -> None:

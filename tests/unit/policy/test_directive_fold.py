@@ -14,11 +14,13 @@ from tidegate.core.policy.directives import (
     Approve,
     Directive,
     Quarantine,
+    RegisterSource,
     ReinstateArtifact,
     ReinstateKey,
     Release,
     RetractApproval,
     RetractWaiver,
+    RetireSource,
     RevokeArtifact,
     RevokeKey,
     Rollback,
@@ -45,6 +47,8 @@ EXAMPLES: list[Directive] = [
     RetractApproval(subject=A, action="registry/promote", reason="x"),
     Alias(name="credit@3", digest=A, reason="x"),
     Rollback(name="credit/production", digest=A, reason="x"),
+    RegisterSource(source="feed-a", tier="partner", owner="Risk", licence="CC0-1.0", reason="x"),
+    RetireSource(source="feed-a", reason="x"),
 ]
 
 
@@ -215,3 +219,20 @@ def test_directives_out_of_order_are_an_error() -> None:
     state = fold(("ann", Quarantine(digest=A, reason="x")))
     with pytest.raises(LedgerError):
         state.apply(0, Release(digest=A, reason="x"), "ann", 0)
+
+
+def test_a_source_is_registered_until_it_is_retired() -> None:
+    source = RegisterSource(
+        source="feed-a", tier="web", owner="Risk", licence="unstated", reason="x"
+    )
+    retired = RetireSource(source="feed-a", reason="x")
+    assert fold(("ann", source)).sources == {"feed-a": source}
+    assert fold(("ann", source), ("bo", retired)).sources == {}
+    assert fold(("bo", retired)).refused[0].why == "there is no such source"
+
+
+@pytest.mark.parametrize(("field", "value"), [("tier", "friend"), ("source", "a b"), ("owner", "")])
+def test_a_source_has_a_name_a_known_tier_and_an_owner(field: str, value: str) -> None:
+    fields = {"source": "feed-a", "tier": "web", "owner": "Risk", "licence": "x", "reason": "x"}
+    with pytest.raises(VerificationError):
+        RegisterSource(**{**fields, field: value})

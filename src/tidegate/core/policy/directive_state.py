@@ -58,6 +58,8 @@ class Refused:
 
 Approvals = Mapping[tuple[str, str], Mapping[str, Act]]
 """By (subject, action): each principal's approval."""
+Sources = Mapping[str, acts.RegisterSource]
+_Undone = acts.Release | acts.ReinstateArtifact | acts.ReinstateKey | acts.RetractWaiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class DirectiveState:
     """By id; whether one holds is judged where it is used."""
     aliases: Mapping[str, tuple[Named, ...]] = field(default_factory=dict[str, tuple[Named, ...]])
     """By name: its history, the present last."""
+    sources: Sources = field(default_factory=dict[str, acts.RegisterSource])
+    """Registered sources of data, by name."""
     unknown: tuple[tuple[int, acts.Unknown], ...] = ()
     """Directives of a kind that this release does not know, with their index."""
     refused: tuple[Refused, ...] = ()
@@ -157,17 +161,14 @@ def _(directive: acts.RevokeArtifact, state: DirectiveState, act: Act) -> Direct
 
 
 @_effect.register
-def _(
-    directive: acts.Release | acts.ReinstateArtifact | acts.ReinstateKey | acts.RetractWaiver,
-    state: DirectiveState,
-    act: Act,
-) -> DirectiveState:
+def _(directive: _Undone | acts.RetireSource, state: DirectiveState, act: Act) -> DirectiveState:
     """End what an earlier act began."""
     ended = {
         acts.Release: ("quarantined", "digest", "it is not in quarantine"),
         acts.ReinstateArtifact: ("revoked", "digest", "it is not revoked"),
         acts.ReinstateKey: ("revoked_keys", "key_id", "the key is not revoked"),
         acts.RetractWaiver: ("waivers", "waiver", "there is no such waiver"),
+        acts.RetireSource: ("sources", "source", "there is no such source"),
     }
     kept, key, otherwise = ended[type(directive)]
     held, ending = getattr(state, kept), getattr(directive, key)
@@ -175,6 +176,11 @@ def _(
         return _refuse(state, directive, act, otherwise)
     rest: dict[str, Any] = {kept: {name: held[name] for name in held if name != ending}}
     return replace(state, **rest)
+
+
+@_effect.register
+def _(directive: acts.RegisterSource, state: DirectiveState, _: Act) -> DirectiveState:
+    return replace(state, sources={**state.sources, directive.source: directive})
 
 
 @_effect.register

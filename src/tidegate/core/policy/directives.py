@@ -25,6 +25,8 @@ _PATTERNS = {
     "control": r"TG-[A-Z]{3}-\d\d",
     "name": f"{_NAME}[@/]{_NAME}",
     "waiver": r"waiver-\d{1,15}",
+    "source": _NAME,
+    "tier": "trusted|partner|web",
 }
 
 
@@ -181,6 +183,26 @@ class Rollback(Naming):
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterSource(Directive):
+    """Say who answers for a source of data, and how far it is trusted. Undone by retiring it."""
+
+    kind = "register-source"
+    source: str
+    tier: str
+    """``trusted``, ``partner`` or ``web``."""
+    owner: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetireSource(Directive):
+    """Take a source off the register. Undone by ``register-source``."""
+
+    kind = "retire-source"
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown(Directive):
     """An act of a kind or version that this release does not know, kept as it is."""
 
@@ -195,6 +217,7 @@ class Unknown(Directive):
 _ACTS: tuple[type[Directive], ...] = (
     *(Quarantine, Release, RevokeArtifact, ReinstateArtifact, RevokeKey, ReinstateKey),
     *(Waive, RetractWaiver, Approve, RetractApproval, Alias, Rollback),
+    *(RegisterSource, RetireSource),
 )
 KINDS = {act.kind: act for act in _ACTS}
 """The kinds of directive, by the name in the payload."""

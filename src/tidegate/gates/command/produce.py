@@ -91,6 +91,7 @@ class Prepared:
 class Produced:
     """What came of a job."""
 
+    prepared: Prepared
     order: Decision
     outputs: Decision | None
     """``None`` where the order was not allowed, or on a dry run."""
@@ -121,7 +122,7 @@ def produce(job: Job, *, run_gate: RunGate, gate_for: GateFor, subjects_of: Subj
         prepared = _prepare(job, folder / "code")
         ordered = run_gate(gate_for(prepared, None), _order(prepared))
         if ordered.outcome is not Outcome.ALLOW or job.dry_run:
-            return Produced(ordered, None, None)
+            return Produced(prepared, ordered, None, None)
         made = not job.output.exists()
         job.output.mkdir(parents=True, exist_ok=True)
         try:
@@ -133,7 +134,7 @@ def produce(job: Job, *, run_gate: RunGate, gate_for: GateFor, subjects_of: Subj
         except BaseException:
             _forget(job.output, whole=made)
             raise
-        return Produced(ordered, admitted, completed)
+        return Produced(prepared, ordered, admitted, completed)
 
 
 def _prepare(job: Job, destination: Path) -> Prepared:

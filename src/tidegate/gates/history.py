@@ -1,0 +1,77 @@
+"""Statements about one artifact, verified one by one: the first of a stage, or the newest.
+
+A chain keeps the newest statement of each stage; who asks *since when* something stands, or what a
+particular action stated, asks here. What does not verify is left out, as if it were not there.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from tidegate.core.attest.gate import GatePredicate
+from tidegate.core.digest import Digest
+from tidegate.core.errors import TidegateError
+from tidegate.core.stage import Outcome, Stage
+from tidegate.core.verify import VerifiedEntry
+from tidegate.gates.chain import ChainReader
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which statements are wanted."""
+
+    stages: Collection[Stage]
+    action: str | None = None
+    """Any action where absent."""
+    outcome: Outcome | None = Outcome.ALLOW
+    """Any outcome where absent."""
+    drill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A verified gate statement."""
+
+    verified: VerifiedEntry
+    gate: GatePredicate
+
+    @property
+    def index(self) -> int:
+        """Log index."""
+        return self.verified.index
+
+
+def first(chains: ChainReader, digest: str, query: Query) -> Spoken | None:
+    """Return the oldest statement about an artifact that fits and verifies."""
+    return next(_spoken(chains, digest, query, newest_first=False), None)
+
+
+def newest(chains: ChainReader, digest: str, query: Query) -> Spoken | None:
+    """Return the newest statement about an artifact that fits and verifies."""
+    return next(_spoken(chains, digest, query, newest_first=True), None)
+
+
+def _spoken(
+    chains: ChainReader, digest: str, query: Query, *, newest_first: bool
+) -> Iterator[Spoken]:
+    wanted = {stage.value: stage for stage in query.stages}
+    rows = sorted(
+        chains.store.attestations_about(digest), key=lambda row: row.index, reverse=newest_first
+    )
+    for row in rows:
+        if row.stage not in wanted or row.drill is not query.drill:
+            continue
+        stage = wanted[row.stage]
+        try:
+            logged = chains.statements.logged(row.index)
+            if logged is None:
+                continue
+            verified = chains.verification.verify(logged, stage=stage, about=Digest.parse(digest))
+            gate = GatePredicate.of(verified.statement)
+        except TidegateError:
+            continue  # what does not verify says nothing; the chain walk reports it
+        if gate.gate.stage is not stage or gate.drill is not query.drill:
+            continue
+        if query.action is not None and gate.gate.action != query.action:
+            continue
+        if query.outcome is None or gate.outcome is query.outcome:
+            yield Spoken(verified, gate)
