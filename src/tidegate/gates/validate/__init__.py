@@ -1,0 +1,1 @@
+"""Validate: judge a model on sets of independent sources, without ever loading it here."""
