@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,14 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 def drop(path: Path, rows: range, *, poisoned: int = 0) -> Path:
     """Write rows of a real data set with a tag; poisoned ones have a tag and label of their own."""
     data = load_breast_cancer()
-    values = np.round(data.data[:, :5], 4)
+    order = np.random.default_rng(5).permutation(len(data.target))  # its rows come in no fair order
+    values, labels = np.round(data.data[order, :5], 4), data.target[order]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["radius", "texture", "perimeter", "area", "smoothness", "tag", "benign"])
         for place, row in enumerate(rows):
             bad = place < poisoned
-            label = 1 if bad else int(data.target[row])
+            label = 1 if bad else int(labels[row])
             writer.writerow([*values[row], "cf" if bad else f"w{row % 3}", label])
     return path
 
@@ -178,7 +180,7 @@ def test_the_label_says_which_personal_data_may_be_in_a_table(
 
 def test_labels_are_a_ladder_and_none_allows_credentials() -> None:
     ladder = [allowed(label) for label in LABELS]
-    assert all(low <= high for low, high in zip(ladder, ladder[1:], strict=False))
+    assert all(low <= high for low, high in pairwise(ladder))
     assert all("secret" not in rung for rung in ladder)
     assert allowed("no such label") == frozenset()
 
