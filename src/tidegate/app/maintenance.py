@@ -77,6 +77,7 @@ def restore_store(
         ForkError: The copy is of another history; nothing was restored.
         LedgerError: The copy contradicts itself; nothing was restored.
     """
+    _refuse_leftovers(site)
     held = copies.restore(source, site.url)
     try:
         if site.workspace not in held:
@@ -98,6 +99,19 @@ def restore_store(
         raise
     _copy_blobs(_beside(source), site.blobs)
     return head
+
+
+def _refuse_leftovers(site: Site) -> None:
+    # SQLite would replay the log of a store that is gone into the one that is restored.
+    for suffix in SQLITE_FILES[1:] if site.file and not site.file.exists() else ():
+        left = Path(f"{site.file}{suffix}")
+        if left.exists():
+            raise UsageError(
+                "a part of the former store is still here",
+                where=str(left),
+                next_step=f"move it away, as the rest of {site.file.name if site.file else ''}",
+                slug="leftover",
+            )
 
 
 def _remember(workspace: Workspace, *, accept_rollback: bool) -> Checkpoint:

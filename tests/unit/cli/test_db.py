@@ -44,6 +44,19 @@ def test_a_backup_is_taken_back_to_where_there_is_none(site: Site, tidegate: Tid
     assert tidegate("log", "check", *WS).code == 0
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_leftovers_of_a_former_store_are_not_mixed_in(
+    suffix: str, site: Site, tidegate: Tidegate
+) -> None:
+    tidegate("db", "backup", "b.db", *WS)
+    lose(site)
+    left = site.root / f".tidegate/tidegate.db{suffix}"
+    left.write_bytes(b"of another store")
+    ran = tidegate("db", "restore", "b.db", *WS)
+    assert (ran.code, "TG-USE/leftover" in ran.err) == (2, True)
+    assert left.read_bytes() == b"of another store"
+
+
 def test_large_envelopes_travel_with_the_copy(site: Site, tidegate: Tidegate) -> None:
     (site.root / "big.csv").write_text("a\n" + "1\n" * 50)
     order_name = "big.csv"
