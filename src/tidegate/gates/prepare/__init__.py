@@ -1,0 +1,1 @@
+"""Prepare: pinned transforms over admitted inputs, and splits that share no rows."""
