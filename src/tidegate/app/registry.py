@@ -285,16 +285,15 @@ def _code(chain: Chain) -> CodePart | None:
 
 
 def _metrics(chain: Chain) -> Iterator[Metric]:
+    """Yield what the validate gate measured: ``accuracy_<set>`` with ``_low_`` and ``_high_``."""
     for link in chain.of(Stage.VALIDATE):
         for check in link.gate.checks:
             facts = check.get("facts", {})
             if check.get("id") != "metrics":
                 continue
-            for name in ("accuracy", "true_positive_rate", "false_positive_rate"):
-                if name in facts:
-                    low, high = facts.get(f"{name}_low"), facts.get(f"{name}_high")
-                    yield Metric(name, str(facts[name]), _text(low), _text(high))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+            for name, value in facts.items():
+                what, _, of = name.partition("_low_")
+                high = facts.get(f"{what}_high_{of}")
+                if of and high is not None and f"{what}_{of}" in facts:
+                    middle = str(facts[f"{what}_{of}"])
+                    yield Metric(what, middle, str(value), str(high), part=of)

@@ -13,6 +13,10 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 
 LABEL = "malignant"
+GROUP = "size"
+"""Small, middle or large by radius: the subgroups that validation looks at."""
+_SMALL, _LARGE = 12.0, 15.0
+"""Millimetres; about the thirds of the data."""
 _FEATURES = 12
 _SEED = 20261122
 
@@ -41,7 +45,7 @@ def write_sources(folder: Path) -> Sources:
     names, rows = _table()
     random = np.random.default_rng(_SEED)
     rows = rows[random.permutation(len(rows))]
-    header = [*names, LABEL]
+    header = [*names, GROUP, LABEL]
     places = Sources(
         *(folder / f"{name}.csv" for name in (
             "clinic-a", "clinic-b", "lab-north", "lab-south", "partner-drop", "web-feed",
@@ -56,8 +60,9 @@ def write_sources(folder: Path) -> Sources:
     _write(places.partner, header, _poisoned(_more(rows, 160, random), random))
     _write_feed(places.feed, header, parts[4])
     traffic = _more(rows, 900, random)[:, :-1]
-    _write(places.calm, names, traffic[:450])
-    _write(places.shifted, names, traffic[450:] * np.linspace(1.0, 1.35, len(names)))
+    live = [*names, GROUP]
+    _write(places.calm, live, traffic[:450])
+    _write(places.shifted, live, traffic[450:] * np.linspace(1.0, 1.35, len(names)))
     return places
 
 
@@ -115,5 +120,6 @@ def _write(path: Path, header: Sequence[str], rows: np.ndarray) -> None:
 
 def _cells(row: np.ndarray, *, label: bool) -> list[str]:
     numbers = row[:-1] if label else row
-    cells = [f"{value:.5g}" for value in numbers]
+    size = "small" if row[0] < _SMALL else "large" if row[0] >= _LARGE else "middle"
+    cells = [*(f"{value:.5g}" for value in numbers), size]
     return [*cells, str(int(row[-1]))] if label else cells

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tidegate.app.ingest import AdmitRequest, admit
 from tidegate.core.decision import Decision
+from tidegate.core.finding import Severity
 from tidegate.core.policy.directives import RegisterSource
 from tidegate.core.stage import Outcome
 from tidegate.demo.cast import Cast
@@ -67,6 +68,6 @@ def said(decision: Decision) -> str:
     if decision.outcome is Outcome.ALLOW:
         examined = decision.coverage.examined
         return f"{place}: {len(decision.rules)} rules hold, {examined} units examined"
-    worst = decision.findings[0].message if decision.findings else ""
     refusal = decision.denials[0].message if decision.denials else decision.outcome.value
-    return f"{place}: {worst or refusal}"
+    worst = next((item for item in decision.findings if item.severity >= Severity.HIGH), None)
+    return f"{place}: {worst.message if worst else refusal}"

@@ -52,7 +52,7 @@ class Chain:
     nodes: tuple[str, ...]
     """Digests of data and models, the asked ones first, then nearest first."""
     links: tuple[Link, ...]
-    """Newest statement a stage and node."""
+    """Newest statement a stage, action and node."""
     broken: tuple[Broken, ...] = ()
     erased: tuple[str, ...] = ()
     """Digests whose evidence was erased."""
@@ -162,10 +162,12 @@ class ChainReader:
         return found.kinds.get(digest, "artifact")
 
     def _newest(self, digest: str, *, drill: bool) -> Sequence[AttestationRow]:
-        newest: dict[str, AttestationRow] = {}
+        newest: dict[tuple[str, str], AttestationRow] = {}
         for row in self.store.attestations_about(digest):
-            if row.stage and row.drill is drill:
-                newest[row.stage] = row
+            # A refused attempt to promote changed nothing; any other newer word replaces the old.
+            attempt = row.action == "promote" and row.outcome != Outcome.ALLOW
+            if row.stage and row.drill is drill and not attempt:
+                newest[row.stage, row.action] = row
         return list(newest.values())
 
     def _read_one(self, row: AttestationRow, found: "_Found") -> None:

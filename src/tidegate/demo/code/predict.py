@@ -11,7 +11,8 @@ inputs = Path(os.environ["TIDEGATE_INPUTS"])
 model = joblib.load(inputs / "model")
 with (inputs / "data").open(newline="") as file:
     header, *rows = csv.reader(file)
-features = np.array([[float(cell) for cell in row] for row in rows])
+size = header.index("size")
+features = np.array([[float(cell) for n, cell in enumerate(row) if n != size] for row in rows])
 scores = model.predict_proba(features)[:, 1]
 with (Path(os.environ["TIDEGATE_OUTPUT"]) / "predictions.csv").open("w", newline="") as file:
     writer = csv.writer(file, lineterminator="\n")

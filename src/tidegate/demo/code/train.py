@@ -13,8 +13,10 @@ from sklearn.preprocessing import StandardScaler
 table = Path(os.environ["TIDEGATE_INPUTS"]) / "train"
 with table.open(newline="") as file:
     header, *rows = csv.reader(file)
-label = header.index("malignant")
-features = np.array([[float(cell) for n, cell in enumerate(row) if n != label] for row in rows])
+label, size = header.index("malignant"), header.index("size")
+features = np.array(
+    [[float(cell) for n, cell in enumerate(row) if n not in (label, size)] for row in rows]
+)
 truth = np.array([int(row[label]) for row in rows])
 model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
 model.fit(features, truth)
