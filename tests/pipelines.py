@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shutil import copytree
 
 from tidegate.app.genesis import everything, found
 from tidegate.app.workspace import Workspace
+from tidegate.core.artifact.reference import resolve
 from tidegate.core.canonical import Json
 from tidegate.core.clock import FixedClock
 from tidegate.core.decision import Decision
 from tidegate.core.finding import Coverage, Detector
+from tidegate.core.policy.directives import Approve
 from tidegate.core.stage import Stage
 from tidegate.gates.contract import Check, CheckResult, GateRequest, Order, Scalar, Target
 
@@ -21,8 +24,22 @@ _GOVERNED: Mapping[str, Scalar] = {
 }
 FACTS: Mapping[Stage, Mapping[str, Mapping[str, Scalar]]] = {
     Stage.INGEST: {"governance": _GOVERNED, "pii": {"above_label": 0}, "poison": {}},
-    Stage.PREPARE: {"transform": {"pinned": True}, "overlap": {"exact": 0, "near": 0.0}},
+    Stage.PREPARE: {
+        "transform": {"pinned": True},
+        "overlap": {"split": False, "exact": 0, "near": 0.0},
+    },
     Stage.TRAIN: {"isolation": {"tier": 2}},
+    Stage.VALIDATE: {
+        "sources": {"distinct": 2, "locked": True},
+        "metrics": {"gap": 0.0, "lower": 0.9},
+        "agreement": {},
+        "subgroups": {"lower": 0.9},
+    },
+    Stage.REGISTRY: {
+        "scan": {},
+        "signature": {"present": True, "verified": True},
+        "bom": {"complete": True},
+    },
 }
 """What the default policy wants to hear of a stage that is not under test."""
 
@@ -46,7 +63,7 @@ class StandIn:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A workspace of one, with a clock that moves a second a step."""
+    """A workspace of dana, erin and finn, with a clock that moves a second a step."""
 
     root: Path
     workspace: Workspace
@@ -55,7 +72,17 @@ class Pipeline:
     @classmethod
     def begin(cls, root: Path) -> "Pipeline":
         clock = FixedClock(NOW)
-        return cls(root, found(root / "ws", (everything("dana"),), clock=clock, environ={}), clock)
+        founders = tuple(map(everything, ("dana", "erin", "finn")))
+        environ = {"XDG_STATE_HOME": str(root / "state")}
+        return cls(root, found(root / "ws", founders, clock=clock, environ=environ), clock)
+
+    def copy_to(self, root: Path) -> "Pipeline":
+        """Return the same pipeline in another folder, where it goes its own way."""
+        copytree(self.root, root, dirs_exist_ok=True)
+        clock = FixedClock(self.clock.time)
+        environ = {"XDG_STATE_HOME": str(root / "state")}
+        workspace = Workspace.open(root / "ws", act_as="dana", clock=clock, environ=environ)
+        return Pipeline(root, workspace, clock)
 
     def attest(self, stage: Stage, action: str, subject: Target, **more: object) -> Decision:
         """Run a stand-in gate of a stage over one subject."""
@@ -82,3 +109,36 @@ class Pipeline:
         )
         assert decision.exit_code == 0, decision.denials
         return decision
+
+    def promote(self, model: Path, **parameters: Json) -> Decision:
+        """Take a model through all stages up to a promotion that two others approved."""
+        raw, table = self.root / "raw.csv", self.root / "table.csv"
+        if not raw.exists():
+            raw.write_text("x,y\n1,0\n")
+            table.write_text("x,y\n2,0\n")
+            self.admit(raw, source="feed", owner="olga")
+            materials = (Target(raw.name, "table", raw),)
+            target = Target(table.name, "table", table)
+            prepared = self.attest(Stage.PREPARE, "admit", target, materials=materials)
+            assert prepared.exit_code == 0, prepared.denials
+            self.train(model, table)
+        subject = Target(model.name, "model", model)
+        for stage in (Stage.VALIDATE, Stage.REGISTRY):
+            decision = self.attest(stage, "admit", subject)
+            assert decision.exit_code == 0, decision.denials
+        environ = {"XDG_STATE_HOME": str(self.root / "state")}
+        for name in ("erin", "finn"):
+            other = Workspace.open(
+                self.workspace.root, act_as=name, clock=self.clock, environ=environ
+            )
+            other.act(
+                Approve(subject=self.digest(model), action="registry/promote", reason="tested")
+            )
+        decision = self.attest(Stage.REGISTRY, "promote", subject, parameters=parameters)
+        assert decision.exit_code == 0, decision.denials
+        return decision
+
+    @staticmethod
+    def digest(path: Path) -> str:
+        """Return a file's digest."""
+        return str(resolve(path).digest)

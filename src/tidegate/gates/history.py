@@ -50,6 +50,11 @@ def newest(chains: ChainReader, digest: str, query: Query) -> Spoken | None:
     return next(_spoken(chains, digest, query, newest_first=True), None)
 
 
+def newest_first(chains: ChainReader, digest: str, query: Query) -> Iterator[Spoken]:
+    """Yield the statements about an artifact that fit and verify, newest first."""
+    return _spoken(chains, digest, query, newest_first=True)
+
+
 def _spoken(
     chains: ChainReader, digest: str, query: Query, *, newest_first: bool
 ) -> Iterator[Spoken]:

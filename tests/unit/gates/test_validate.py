@@ -58,27 +58,33 @@ class Case:
         return validate(self.pipeline.workspace, replace(self.request, **changes))  # type: ignore[arg-type]  # a test's changes
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return begin(tmp_path)
-
-
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """A case for tests that write nothing to the log."""
-    return begin(tmp_path_factory.mktemp("still"))
-
-
-def begin(tmp_path: Path) -> Case:
-    pipeline = Pipeline.begin(tmp_path)
-    train, a, b = (write(tmp_path / f"{n}.csv", rows(k)) for k, n in enumerate(("t", "a", "b")))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    root = tmp_path_factory.mktemp("trained")
+    pipeline = Pipeline.begin(root)
+    train, a, b = (write(root / f"{n}.csv", rows(k)) for k, n in enumerate(("t", "a", "b")))
     pipeline.admit(train, source="train-feed", owner="tom")
     pipeline.admit(a, source="partner-a", owner="ann")
     pipeline.admit(b, source="partner-b", owner="bob")
-    model = tmp_path / "model.json"
-    model.write_text(json.dumps({"blind": "none"}))
-    pipeline.train(model, train)
-    return Case(pipeline, request(tmp_path, model, a, b))
+    (root / "model.json").write_text(json.dumps({"blind": "none"}))
+    pipeline.train(root / "model.json", train)
+    return pipeline
+
+
+@pytest.fixture
+def case(trained: Pipeline, tmp_path: Path) -> Case:
+    return opened(trained, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def still(trained: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A case for tests that write nothing to the log."""
+    return opened(trained, tmp_path_factory.mktemp("still"))
+
+
+def opened(trained: Pipeline, root: Path) -> Case:
+    files = root / "model.json", root / "a.csv", root / "b.csv"
+    return Case(trained.copy_to(root), request(root, *files))
 
 
 def request(folder: Path, model: Path, a: Path, b: Path, program: str = PREDICT) -> ValidateRequest:
