@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from textwrap import wrap
 
 from cyclopts import App
 
@@ -12,7 +13,6 @@ from tidegate.demo.run import Told, run
 app = App(name="demo", help="Run a pipeline through all seven gates, attacks included.")
 
 _MARKS = {Mark.PASSED: ("✓", "32"), Mark.STOPPED: ("■", "33"), Mark.WRONG: ("✗", "31")}
-_WIDTH = 58
 
 
 @app.default
@@ -41,7 +41,8 @@ def _show(line: str | Line) -> None:
         return
     mark, colour = _MARKS[line.mark]
     head = f"  {_paint(mark, colour)} {line.what}"
-    output.write(f"{head}\n      {_paint(line.why[: 2 * _WIDTH], '2')}\n")
+    told = wrap(line.why, output.width() - 6, max_lines=2, placeholder=" …")
+    output.write("".join([head, "\n", *(f"      {_paint(row, '2')}\n" for row in told)]))
 
 
 def _paint(text: str, code: str) -> str:

@@ -57,7 +57,7 @@ def traffic(cast: Cast, released: Released, folder: Path, narrator: Narrator) ->
         anonymous = live.post(infer, {"inputs": [rows]})
         narrator.tell(
             "a caller without a key is refused",
-            f"{anonymous.status}",
+            f"{anonymous.status}: no key, no inference",
             expected=anonymous.status == _UNAUTHORISED,
             attack=True,
         )

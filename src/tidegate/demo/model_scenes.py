@@ -93,6 +93,7 @@ def judge(cast: Cast, sources: Sources, trained: Trained, narrator: Narrator) ->
     facts = next((dict(check.facts) for check in decision.checks if check.id == "metrics"), {})
     narrator.tell(
         "two laboratories' sets agree about it, overall and in each subgroup",
-        f"{said(decision)}; lower bound {facts.get('lower')}, gap {facts.get('gap')}",
+        f"{said(decision)}; accuracy at least {float(facts.get('lower', 0)):.2f}, "
+        f"sets differ by {float(facts.get('gap', 1)):.2f}",
         expected=decision.outcome is Outcome.ALLOW,
     )

@@ -186,7 +186,7 @@ class ChainReader:
             why = f"{error.code}: {error}"[:300]
             found.broken.append(Broken(row.index, row.subject_digest, why))
             return
-        found.links.append(Link(row.subject_digest, verified, gate))
+        found.add(Link(row.subject_digest, verified, gate))
 
 
 class _Found:
@@ -200,6 +200,16 @@ class _Found:
         self.edges: dict[tuple[str, str], None] = {}
         self.kinds: dict[str, str] = {}
         self.names: dict[str, str] = {}
+
+    def add(self, link: Link) -> None:
+        """Add a link; the oldest statement about an artifact says what it is called."""
+        older = [known.verified.index for known in self.links if known.digest == link.digest]
+        self.links.append(link)
+        if not older or link.verified.index < min(older):
+            algorithm, _, value = link.digest.partition(":")
+            subjects = link.verified.statement.subjects
+            named = (one.name for one in subjects if one.digests.get(algorithm) == value)
+            self.names[link.digest] = next(named, "") or self.names.get(link.digest, "")
 
     def sources(self, digest: str) -> list[str]:
         """Note and return what the allowed statements about a node name as its materials."""
