@@ -18,6 +18,7 @@ from tidegate.core.stage import Stage
 from tidegate.gates.contract import Check, CheckResult, GateRequest, Order, Scalar, Target
 
 NOW = 1_800_000_000_000_000
+
 _GOVERNED: Mapping[str, Scalar] = {
     **{f"has_{name}": True for name in ("owner", "source", "licence", "label", "approval")},
     "tier": "trusted",
@@ -70,8 +71,8 @@ class Pipeline:
     clock: FixedClock
 
     @classmethod
-    def begin(cls, root: Path) -> "Pipeline":
-        clock = FixedClock(NOW)
+    def begin(cls, root: Path, now: int = NOW) -> "Pipeline":
+        clock = FixedClock(now)
         founders = tuple(map(everything, ("dana", "erin", "finn")))
         environ = {"XDG_STATE_HOME": str(root / "state")}
         return cls(root, found(root / "ws", founders, clock=clock, environ=environ), clock)
