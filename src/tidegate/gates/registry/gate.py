@@ -29,6 +29,7 @@ RULES = (
     ),
 )
 _BOM = Detector("bom", "1")
+_STATED = frozenset({"findings", "highest"})
 _OPTIONAL = frozenset({"code commit"})
 """Noted, not wanted: without version control the code's tree digest says what ran."""
 
@@ -87,7 +88,9 @@ class PromoteGate:
 def scan_result(path: Path) -> CheckResult:
     """Scan a model without running any of it."""
     report = scan_path(path)
-    return CheckResult(report.coverage, report.findings, report.facts())
+    # Every check states its findings and the highest of them by itself.
+    own = {name: value for name, value in report.facts().items() if name not in _STATED}
+    return CheckResult(report.coverage, report.findings, own)
 
 
 def _bom_result(bom: BomFile) -> CheckResult:
