@@ -16,8 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.app.produce import minimum_tier, run_limits
 from tidegate.app.workspace import Workspace
-from tidegate.config import Settings
 from tidegate.core.artifact.reference import resolve
 from tidegate.core.decision import Decision
 from tidegate.core.errors import UsageError
@@ -28,7 +28,7 @@ from tidegate.gates.contract import Order, Target
 from tidegate.gates.validate.gate import ValidateGate
 from tidegate.gates.validate.predict import Command, Trial
 from tidegate.gates.validate.sets import Roles, read_sets
-from tidegate.sandbox.order import Limits, Tier
+from tidegate.sandbox.order import Tier
 
 __all__ = ["Roles", "Tier", "ValidateRequest", "validate"]
 
@@ -111,20 +111,3 @@ def validate(workspace: Workspace, request: ValidateRequest) -> Decision:
             drill=request.drill,
         )
         return workspace.run(gate, order)
-
-
-def minimum_tier(settings: Settings) -> Tier:
-    """Return the weakest confinement that the configuration accepts."""
-    return Tier[settings.sandbox.tier.name]
-
-
-def run_limits(settings: Settings) -> Limits:
-    """Return the configured bounds on one confined run."""
-    sandbox = settings.sandbox
-    return Limits(
-        wall_seconds=max(1, sandbox.wall_time // 1_000_000),
-        cpu_seconds=sandbox.cpu_seconds,
-        memory_bytes=sandbox.memory,
-        processes=sandbox.processes,
-        file_bytes=sandbox.file_size,
-    )
