@@ -19,8 +19,8 @@ from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest
 from tidegate.core.errors import TidegateError
 from tidegate.core.stage import Outcome, Stage
-from tidegate.gates.ingest.load import load
 from tidegate.gates.ingest.poisoning import Reference
+from tidegate.tables.load import load
 from tidegate.tables.read import TableFormat
 from tidegate.tables.schema import TableSchema
 

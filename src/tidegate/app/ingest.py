@@ -30,10 +30,10 @@ from tidegate.core.stage import Outcome, Stage
 from tidegate.gates.contract import Order, Target
 from tidegate.gates.ingest.gate import IngestGate
 from tidegate.gates.ingest.governance import UNREGISTERED, Duties
-from tidegate.gates.ingest.load import TableFile, is_tabular
 from tidegate.gates.ingest.poisoning import Comparison
 from tidegate.gates.ingest.privacy import LABELS
 from tidegate.tables.infer import infer_schema
+from tidegate.tables.load import TableFile, is_tabular
 from tidegate.tables.schema import TableSchema
 
 ACTION = "ingest/admit"

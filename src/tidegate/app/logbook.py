@@ -139,7 +139,7 @@ def index_of(workspace: Workspace, text: str) -> int:
         SubjectError: There is no such entry.
     """
     if text.isdecimal() and len(text) < 16:  # noqa: PLR2004 - digits of 2**53
-        return int(text)
+        return _within(workspace, int(text))
     digest = str(Digest.parse(text))
     found = workspace.storage.envelope_indices(digest)
     if not found:
@@ -153,6 +153,17 @@ def index_of(workspace: Workspace, text: str) -> int:
             slug="no-such-entry",
         )
     return found[-1]
+
+
+def _within(workspace: Workspace, index: int) -> int:
+    if index >= (size := workspace.log.head.size):
+        raise SubjectError(
+            f"the log has {size} entries",
+            where=f"log {index}",
+            next_step="see `tidegate log show`",
+            slug="no-such-entry",
+        )
+    return index
 
 
 def prove(workspace: Workspace, index: int) -> TlogProof:

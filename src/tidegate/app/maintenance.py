@@ -30,6 +30,7 @@ from tidegate.store import backup as copies
 from tidegate.store.blobs import LocalBlobs
 from tidegate.store.engine import open_engine
 from tidegate.store.erase import shred as erase
+from tidegate.store.schema import SCHEMA_VERSION
 from tidegate.store.transfer import MAX_LINE, Imported, export_log, import_log
 from tidegate.store.workspaces import Workspace as StoredWorkspace
 from tidegate.store.workspaces import Workspaces

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tidegate.app.workspace import Workspace
+from tidegate.core.stage import Outcome, Stage
 from tidegate.graph.lineage import taint, trace
 from tidegate.graph.rows import ArtifactRow, AttestationRow
 from tidegate.report.lineage import Node, draw
@@ -41,8 +42,12 @@ def node(row: ArtifactRow, statements: list[AttestationRow], *, held: bool) -> N
     spoken = [item for item in statements if item.stage and not item.drill]
     if not spoken:
         return Node(row.digest, row.name, row.kind, "none", title=row.digest)
-    newest = spoken[-1]
+    # The monitor speaks of live traffic: it marks a model, and does not take its verdict back.
+    watched = [item for item in spoken if item.stage == Stage.MONITOR]
+    newest = next((item for item in reversed(spoken) if item.stage != Stage.MONITOR), spoken[-1])
     outcome = "deny" if held else newest.outcome
     detail = f"{newest.stage} · {newest.principal} · log {newest.index}"
+    if watched and watched[-1].outcome != Outcome.ALLOW:
+        detail = f"{newest.stage} · log {newest.index} · drift alert"
     told = "; ".join(f"{item.stage}/{item.action}: {item.outcome}" for item in spoken)
     return Node(row.digest, row.name, row.kind, outcome, detail, f"{row.name} {row.digest}: {told}")

@@ -6,13 +6,14 @@ there, and a file that contradicts them is refused.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tidegate.core.attest.chain import load_trust_root
 from tidegate.core.attest.envelope import Envelope
 from tidegate.core.canonical import dumps, loads
 from tidegate.core.digest import Digest
-from tidegate.core.errors import AccessError, SubjectError, TrustError
+from tidegate.core.errors import SubjectError, TrustError, UsageError
 from tidegate.core.identity.reading import Fields
 from tidegate.core.identity.trust import TrustRoot
 
@@ -20,6 +21,7 @@ PIN = "trust-anchor"
 CHAIN = "trust.json"
 SCHEMA = "tidegate/trust-chain/v1"
 _MAX_VERSIONS = 10_000
+_MAX_BYTES = 64 << 20
 
 
 def read_chain(path: Path) -> tuple[Envelope, ...]:
@@ -30,7 +32,8 @@ def read_chain(path: Path) -> tuple[Envelope, ...]:
         VerificationError: It is no such file.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise TrustError(
             "the trust root can't be read",
@@ -39,23 +42,33 @@ def read_chain(path: Path) -> tuple[Envelope, ...]:
             next_step="name the file that `tidegate trust export` wrote",
             slug="no-trust-root",
         ) from None
-    fields = Fields(loads(data, what="the trust root"), "trust-chain")
+    fields = Fields(loads(data, what="the trust root", limit=_MAX_BYTES), "trust-chain")
     if fields.text("schema", limit=100) != SCHEMA:
         raise fields.refuse("this version can't read it", where="schema")
     return tuple(map(Envelope.from_json, fields.array("versions", limit=_MAX_VERSIONS, low=1)))
 
 
 def write_chain(path: Path, versions: Sequence[Envelope]) -> None:
-    """Write the file of all versions, whole or not at all."""
+    """Write the file of all versions, whole or not at all.
+
+    Raises:
+        UsageError: It can't be written; what was there is left as it was.
+    """
     body = dumps({"schema": SCHEMA, "versions": [one.to_json() for one in versions]})
-    part = path.with_suffix(".part")
+    part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(body)
         part.replace(path)
     except OSError as error:
-        raise AccessError(
-            "the trust root can't be written", where=str(path), cause=error.strerror
-        ) from None
+        with suppress(OSError):
+            part.unlink()
+        raise UsageError(
+            "the trust root can't be written",
+            where=str(path),
+            cause=error.strerror,
+            next_step="name a file in a folder that exists and can be written",
+            slug="output",
+        ) from error
 
 
 def read_trust(path: Path, pin: Digest | None) -> TrustRoot:
@@ -66,6 +79,24 @@ def read_trust(path: Path, pin: Digest | None) -> TrustRoot:
         SignatureError: A version lacks signatures.
     """
     return load_trust_root(read_chain(path), anchor=pin)
+
+
+def named_trust(path: Path, pin: Digest | None) -> TrustRoot:
+    """Return the newest version of a file that a person named.
+
+    Raises:
+        SubjectError: There is no such file.
+        TrustError: It can't be read, or does not hold the pinned version.
+        SignatureError: A version lacks signatures.
+    """
+    if not path.is_file():
+        raise SubjectError(
+            "there is no trust root file here",
+            where=str(path),
+            next_step="name the file that `tidegate trust export` wrote",
+            slug="no-such-file",
+        )
+    return read_trust(path, pin)
 
 
 def write_pin(home: Path, digest: Digest) -> None:

@@ -17,7 +17,6 @@ from tidegate.config import size_text
 from tidegate.core.clock import SystemClock
 from tidegate.core.digest import Digest
 from tidegate.core.errors import StoreError, UsageError, VerificationError
-from tidegate.store.schema import SCHEMA_VERSION
 
 app = App(name="db", help="Upgrade, back up, restore and rebuild the store.")
 
@@ -38,7 +37,7 @@ def upgrade(*, dry_run: _Flag = False, place: _Here = Place()) -> int:
     found = stores.present_schema(site)
     was = "none" if found is None else str(found)
     if dry_run:
-        output.emit_text([("schema", was), ("this version", str(SCHEMA_VERSION))])
+        output.emit_text([("schema", was), ("this version", str(maintenance.SCHEMA_VERSION))])
         output.notice("dry run: nothing was changed")
         return 0
     now = stores.upgrade_store(site)
@@ -214,7 +213,7 @@ def info(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noq
         return 0
     rows = [
         ("store", f"{found.kind} {found.place}"),
-        ("schema", f"{found.schema}, this version writes {SCHEMA_VERSION}"),
+        ("schema", f"{found.schema}, this version writes {maintenance.SCHEMA_VERSION}"),
         ("entries", f"{found.entries}, {found.projected} projected"),
         ("blobs", str(found.blobs)),
         ("workspaces", ", ".join(found.workspaces)),

@@ -7,12 +7,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.app import keyring
+from tidegate.app.reading import read_file
 from tidegate.app.trustees import Published
 from tidegate.app.workspace import LOG_PRINCIPAL, Workspace
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place, Signing, read_passphrase
 from tidegate.core.clock import iso
-from tidegate.core.errors import UnreadableSubject, UsageError
+from tidegate.core.errors import UsageError
 from tidegate.core.identity.keys import MAX_PEM, PublicKey, Scheme
 from tidegate.core.identity.roles import Role
 
@@ -174,18 +175,10 @@ def _roles(text: str) -> frozenset[Role]:
 
 
 def _read_public(path: Path) -> PublicKey:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PEM + 1)
-    except OSError as error:
-        raise UnreadableSubject(
-            "the public key can't be read",
-            where=str(path),
-            cause=error.strerror,
-            next_step="name the file that `tidegate keys export` wrote",
-            slug="unreadable",
-        ) from None
-    return PublicKey.from_pem(data)
+    named = "name the file that `tidegate keys export` wrote"
+    return PublicKey.from_pem(
+        read_file(path, what="the public key", limit=MAX_PEM, next_step=named)
+    )
 
 
 def _word(passphrase: bytes | None) -> str:

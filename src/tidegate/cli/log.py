@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.app import logbook, witnessing
-from tidegate.app.trust import CHAIN, read_pin, read_trust
+from tidegate.app.trust import CHAIN, named_trust, read_pin, read_trust
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place, Signing
 from tidegate.cli.witness import app as witness_app
@@ -113,7 +113,7 @@ def verify_proof(
     """
     home = place.workspace / ".tidegate"
     anchor = Digest.parse(pin) if pin else (None if trust else read_pin(home))
-    root = read_trust(trust or home / CHAIN, anchor)
+    root = named_trust(trust, anchor) if trust else read_trust(home / CHAIN, anchor)
     if anchor is None:
         output.notice(f"trusting {root.workspace} by the file alone; pin it with --pin")
     proof, entry, verified = logbook.verify_proof(read_bytes(file), root)

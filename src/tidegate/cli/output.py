@@ -82,7 +82,14 @@ def emit_report(report: "Report", options: "Reporting") -> int:
 
 
 def emit_act(workspace: "Workspace", act: "Directive", *, dry_run: bool) -> int:
-    """Sign a directive, append it, and say where it stands; on a dry run only say what it is."""
+    """Sign a directive, append it, and say where it stands; on a dry run only say what it is.
+
+    Raises:
+        UsageError: It would have no effect.
+    """
+    from tidegate.app.effect import check_effect  # noqa: PLC0415 - keeps --version light
+
+    check_effect(workspace, act)
     if dry_run:
         emit_json(act.to_json())
         notice("dry run: nothing was signed or appended")
@@ -226,13 +233,15 @@ def save(target: Path, text: str) -> None:
         UsageError: It can't be written.
     """
     # Written beside and moved, so that a reader never sees half a report.
+    part: Path | None = None
     try:
         with NamedTemporaryFile(
             "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", delete=False
         ) as file:
+            part = Path(file.name)
             file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(target)
+        part.chmod(0o644)
+        part.replace(target)
     except OSError as error:
         raise UsageError(
             "the report can't be written",
@@ -241,6 +250,9 @@ def save(target: Path, text: str) -> None:
             next_step="give --output a file in a folder that exists and can be written",
             slug="output",
         ) from error
+    finally:
+        if part is not None:  # still there only when it could not be moved
+            part.unlink(missing_ok=True)
 
 
 def _write(stream: TextIO, text: str) -> None:

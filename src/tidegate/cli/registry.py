@@ -76,7 +76,12 @@ def promote(
     """
     name, separator, number = version.partition("@")
     if not separator:
-        raise UsageError("not NAME@VERSION", where=version[:100], slug="bad-name")
+        raise UsageError(
+            "not NAME@VERSION",
+            where=version[:100],
+            next_step="write it as `tidegate registry list` shows it",
+            slug="bad-name",
+        )
     promotion = Promotion(name, number, stage, model, profile, dry_run=options.dry_run)
     return output.emit_decision(promote_model(session.acting(options), promotion), options)
 

@@ -7,13 +7,14 @@ from cyclopts import App
 
 from tidegate.app.evidence import Evidence, custody_of, verify_evidence
 from tidegate.app.names import find_artifact
-from tidegate.app.trust import read_trust
+from tidegate.app.reading import read_file
+from tidegate.app.trust import named_trust
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place
 from tidegate.core.artifact.reference import resolve
 from tidegate.core.clock import SystemClock
 from tidegate.core.digest import Digest
-from tidegate.core.errors import ProofError, UnreadableSubject
+from tidegate.core.errors import ProofError
 from tidegate.gates.custody import Custody
 
 app = App(name="verify", help="Walk from an artifact back to its sources and check each step.")
@@ -58,20 +59,12 @@ def verify(
 
 
 def _offline(file: Path, artifact: str, trust: Path, pin: str | None) -> Custody:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(_MAX_FILE + 1)
-    except OSError as error:
-        raise UnreadableSubject(
-            "the evidence file can't be read",
-            where=str(file),
-            cause=error.strerror,
-            next_step="name the file that `tidegate evidence export` wrote",
-            slug="unreadable",
-        ) from None
-    evidence = Evidence.parse(data)
+    named = "name the file that `tidegate evidence export` wrote"
+    evidence = Evidence.parse(
+        read_file(file, what="the evidence", limit=_MAX_FILE, next_step=named)
+    )
     _check_subject(evidence, artifact)
-    root = read_trust(trust, Digest.parse(pin) if pin else None)
+    root = named_trust(trust, Digest.parse(pin) if pin else None)
     if pin is None:
         output.notice(f"trusting {root.workspace} by the file alone; pin it with --pin")
     return verify_evidence(evidence, root, now=SystemClock().now())

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from tidegate.app import witnessing
+from tidegate.app.reading import read_file
 from tidegate.cli import output
 from tidegate.cli.options import read_passphrase
 from tidegate.core.clock import SystemClock
-from tidegate.core.errors import RemoteError, UnreadableSubject, UsageError
+from tidegate.core.errors import RemoteError, UsageError
 from tidegate.core.ledger.note import MAX_NOTE
 
 app = App(name="witness", help="Be a witness of other logs.")
@@ -167,12 +168,7 @@ def read_bytes(file: Path) -> bytes:
     """Read a small file whole.
 
     Raises:
+        SubjectError: There is none, or it is too large.
         UnreadableSubject: It can't be read.
     """
-    try:
-        with file.open("rb") as stream:
-            return stream.read(4 * MAX_NOTE)
-    except OSError as error:
-        raise UnreadableSubject(
-            "the file can't be read", where=str(file), cause=error.strerror, slug="unreadable"
-        ) from None
+    return read_file(file, what="the file", limit=4 * MAX_NOTE)

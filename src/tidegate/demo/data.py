@@ -8,6 +8,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -67,7 +68,7 @@ def write_sources(folder: Path) -> Sources:
 
 
 def _table() -> tuple[list[str], np.ndarray]:
-    data = load_breast_cancer()
+    data = cast("Any", load_breast_cancer())  # scikit-learn ships no types
     names = [str(name).replace(" ", "_") for name in data.feature_names[:_FEATURES]]
     malignant = 1 - data.target  # scikit-learn counts benign as 1
     return names, np.column_stack([data.data[:, :_FEATURES], malignant])

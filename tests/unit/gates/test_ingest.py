@@ -358,7 +358,7 @@ def test_an_unchanged_file_is_not_examined_again(
     def refuse(*_: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("tidegate.gates.ingest.load.load", refuse)
+    monkeypatch.setattr("tidegate.tables.load.load", refuse)
     again = admit(workspace, request(path))
     assert again.outcome is first.outcome is Outcome.ALLOW
     relabelled = admit(workspace, request(path, label="public"))

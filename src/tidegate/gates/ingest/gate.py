@@ -12,9 +12,9 @@ from pathlib import Path
 from tidegate.core.stage import Stage
 from tidegate.gates.contract import Check, GateRequest
 from tidegate.gates.ingest.governance import DETECTOR, Duties
-from tidegate.gates.ingest.load import TableFile
 from tidegate.gates.ingest.poisoning import Comparison, poison_check
 from tidegate.gates.ingest.privacy import pii_check
+from tidegate.tables.load import TableFile
 
 
 @dataclass(frozen=True, slots=True)

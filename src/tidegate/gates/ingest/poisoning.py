@@ -14,7 +14,7 @@ from tidegate.core.canonical import Json
 from tidegate.core.finding import Coverage, Skipped
 from tidegate.detect.tabular.poison import DETECTOR, inspect
 from tidegate.gates.contract import Check, CheckResult, Scalar
-from tidegate.gates.ingest.load import TableFile
+from tidegate.tables.load import TableFile
 
 
 @dataclass(frozen=True, slots=True)

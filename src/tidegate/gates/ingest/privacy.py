@@ -16,7 +16,8 @@ from tidegate.core.canonical import Json
 from tidegate.core.finding import Coverage, Finding, Skipped
 from tidegate.detect.text.pii import DETECTOR, PiiReport, inspect_table, inspect_text
 from tidegate.gates.contract import Check, CheckResult, Scalar
-from tidegate.gates.ingest.load import TableFile, parts
+from tidegate.gates.ingest.parts import parts
+from tidegate.tables.load import TableFile
 
 _CONTACT = frozenset({"email", "phone", "ip-address", "declared-personal"})
 _IDENTITY = frozenset({"card-number", "bank-account", "national-id"})

@@ -14,8 +14,8 @@ from tidegate.core.errors import CheckError
 from tidegate.core.finding import Coverage, Finding
 from tidegate.detect.tabular.overlap import DETECTOR, OverlapReport, compare
 from tidegate.gates.contract import Check, CheckResult, Scalar
-from tidegate.gates.ingest.load import TableFile, is_tabular
 from tidegate.tables.infer import infer_schema
+from tidegate.tables.load import TableFile, is_tabular
 
 _TRAIN = ("train",)
 _VALIDATION = ("valid", "val", "test", "holdout", "held_out", "eval")

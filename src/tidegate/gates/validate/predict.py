@@ -139,7 +139,9 @@ def _check_exit(completed: Completed, argv: Sequence[str], name: str) -> None:
 def _read(path: Path, item: ValidationSet, completed: Completed) -> Answers:
     if OUTPUT not in completed.outputs:
         raise _bad(item, f"it left no {OUTPUT}")
-    table = load_table(path, limit=MAX_OUTPUT)
+    if path.stat().st_size > MAX_OUTPUT:
+        raise _bad(item, f"it is larger than {MAX_OUTPUT >> 30} GiB")
+    table = load_table(path)
     if "prediction" not in table.column_names:
         raise _bad(item, "it has no column `prediction`")
     if table.num_rows != item.rows:

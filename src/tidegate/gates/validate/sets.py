@@ -101,7 +101,7 @@ def _read(name: str, path: Path, roles: Roles, folder: Path) -> ValidationSet:
     copy = folder / f"{name}.{kind.value}"
     shutil.copyfile(path, copy)
     digest = resolve(copy, kind="table").digest
-    table = load_table(copy, kind=kind)
+    table = load_table(copy)
     _check(name, table, roles)
     features = folder / f"{name}.features.{kind.value}"
     _without(copy, features, kind, roles.label)
