@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tidegate import __version__
 from tidegate.cli import GROUPS, build_app, output
-from tidegate.core.errors import StoreError, TidegateError, UsageError
+from tidegate.core.errors import StoreError, SubjectError, TidegateError, UsageError
 from tidegate.telemetry import redact
 
 INTERRUPTED = 130
@@ -34,6 +34,19 @@ _EXTRAS = {
     "otel": ("opentelemetry",),
 }
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+_PATH = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EACCES,
+        errno.EPERM,
+    }
+)
+_OURS = Path(__file__).parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,7 +115,7 @@ def _usage(error: Exception, command: str) -> UsageError:
 
 
 def _known(error: BaseException) -> TidegateError | None:
-    """Recognise a missing extra and a full disk, which are no bugs of ours."""
+    """Recognise a missing extra, a full disk and an unusable path, which are no bugs of ours."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, TidegateError):
@@ -117,20 +130,37 @@ def _known(error: BaseException) -> TidegateError | None:
                         next_step=f"pip install 'tidegate[{extra}]'",
                         slug="missing-extra",
                     )
-        if isinstance(seen, OSError) and seen.errno in _DISK:
-            return StoreError(
-                "the disk can't be written",
-                where=None if seen.filename is None else str(seen.filename),
-                cause=os.strerror(seen.errno or 0),
-                next_step="free space or choose another folder, then run the command again",
-                slug="disk",
-            )
+        if isinstance(seen, OSError) and (known := _known_os_error(seen)):
+            return known
         seen = seen.__cause__
+    return None
+
+
+def _known_os_error(error: OSError) -> TidegateError | None:
+    named = None if error.filename is None else os.fsdecode(error.filename)
+    cause = os.strerror(error.errno or 0)
+    if error.errno in _DISK:
+        return StoreError(
+            "the disk can't be written",
+            where=named,
+            cause=cause,
+            next_step="free space or choose another folder, then run the command again",
+            slug="disk",
+        )
+    if error.errno in _PATH and named is not None and not Path(named).is_relative_to(_OURS):
+        return SubjectError(
+            "this path can't be used",
+            where=named,
+            cause=cause,
+            next_step="check the path, and what this user may do there",
+            slug="path",
+        )
     return None
 
 
 def _fail(error: TidegateError, *, as_json: bool) -> int:
     _debug(error)
+    error.next_step = error.next_step or f"see `tidegate explain {error.code}`"
     return output.emit_error(error, as_json=as_json)
 
 

@@ -36,6 +36,8 @@ from tidegate.store.workspaces import Workspace as StoredWorkspace
 from tidegate.store.workspaces import Workspaces
 
 _KEPT = "superseded"
+WRITTEN_SCHEMA = SCHEMA_VERSION
+"""The store schema that this version writes."""
 
 
 def backup_store(site: Site, target: Path) -> tuple[int, int]:

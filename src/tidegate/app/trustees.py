@@ -22,7 +22,13 @@ from tidegate.core.attest.envelope import Envelope
 from tidegate.core.canonical import dumps
 from tidegate.core.clock import Micros
 from tidegate.core.digest import sha256
-from tidegate.core.errors import AccessError, LedgerError, TrustError, UsageError
+from tidegate.core.errors import (
+    AccessError,
+    LedgerError,
+    TrustError,
+    UsageError,
+    VerificationError,
+)
 from tidegate.core.identity.keys import PrivateKey, PublicKey
 from tidegate.core.identity.trust import Purpose, TrustedKey, TrustRoot
 from tidegate.core.ledger.entry import Entry
@@ -118,10 +124,19 @@ def witness_added(before: TrustRoot, vkey: str, *, threshold: int | None, now: M
         now: From when it is trusted.
 
     Raises:
-        UsageError: The key does not sign as a witness.
-        VerificationError: It is no verifier key, or is listed already.
+        UsageError: It is no verifier key, or does not sign as a witness.
+        VerificationError: It is listed already.
     """
-    key = NoteKey.from_vkey(vkey)
+    try:
+        key = NoteKey.from_vkey(vkey)
+    except VerificationError as error:
+        raise UsageError(
+            "not a witness's verifier key",
+            where=vkey[:100],
+            cause=error.problem,
+            next_step="give the key that `tidegate log witness init` showed",
+            slug="bad-vkey",
+        ) from None
     if key.kind != COSIGNATURE:
         raise UsageError(
             "this key signs logs, not cosignatures",

@@ -37,7 +37,7 @@ def upgrade(*, dry_run: _Flag = False, place: _Here = Place()) -> int:
     found = stores.present_schema(site)
     was = "none" if found is None else str(found)
     if dry_run:
-        output.emit_text([("schema", was), ("this version", str(maintenance.SCHEMA_VERSION))])
+        output.emit_text([("schema", was), ("this version", str(maintenance.WRITTEN_SCHEMA))])
         output.notice("dry run: nothing was changed")
         return 0
     now = stores.upgrade_store(site)
@@ -213,7 +213,7 @@ def info(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noq
         return 0
     rows = [
         ("store", f"{found.kind} {found.place}"),
-        ("schema", f"{found.schema}, this version writes {maintenance.SCHEMA_VERSION}"),
+        ("schema", f"{found.schema}, this version writes {maintenance.WRITTEN_SCHEMA}"),
         ("entries", f"{found.entries}, {found.projected} projected"),
         ("blobs", str(found.blobs)),
         ("workspaces", ", ".join(found.workspaces)),

@@ -1,5 +1,7 @@
 """``tidegate waive``: a signed exception that expires and needs a second person."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated
 
 from cyclopts import App
@@ -12,6 +14,7 @@ from tidegate.core.clock import DAY, iso
 from tidegate.core.errors import UsageError
 from tidegate.core.policy.directives import RetractWaiver, Waive
 from tidegate.core.policy.waiver import MAX_DAYS
+from tidegate.govern.controls import controls
 
 app = App(name="waive", help="Sign an exception that expires.")
 
@@ -41,6 +44,7 @@ def grant(
     """
     term = _term(expires_in)
     workspace = session.acting(signing)
+    _check_control(control, {rule.control for rule in workspace.policy.rules})
     subject = scope if scope == "*" else find_artifact(workspace, scope)
     expires = workspace.clock.now() + term
     act = Waive(
@@ -86,6 +90,18 @@ def list_(*, place: Annotated[Place, FLAT] = Place()) -> int:
     ]
     output.emit_table(("waiver", "control", "rule", "scope", "owner", "expires", "state"), rows)
     return 0
+
+
+def _check_control(control: str, in_policy: Iterable[str]) -> None:
+    known = {*controls(), *in_policy}
+    if control not in known:
+        close = get_close_matches(control, sorted(known), n=1)
+        raise UsageError(
+            "there is no such control",
+            where=control[:100],
+            next_step=f"did you mean {close[0]}?" if close else "see `tidegate explain`",
+            slug="unknown-control",
+        )
 
 
 def _term(text: str) -> int:

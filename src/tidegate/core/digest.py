@@ -31,7 +31,7 @@ class Digest:
         if size is None or len(self.hex) != size or not _HEX.fullmatch(self.hex):
             raise SubjectError(
                 "not a digest",
-                where=f"{self.algorithm}:{self.hex}"[:100],
+                where=f"{self.algorithm}:{self.hex}"[:100].rstrip(":"),
                 next_step="write it as sha256:<64 lower-case hexadecimal digits>",
                 slug="bad-digest",
             )

@@ -9,6 +9,7 @@ Nothing else in Tidegate decides whether a statement counts. It fails closed: ev
 of the links broke, and none of them can be switched off.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.core.attest.envelope import Envelope
@@ -127,7 +128,7 @@ class Verification:
             revocations=self.revocations,
             roles=roles,
         )
-        _belongs(entry, signed.statement, logged.index)
+        check_belongs(entry, signed.statement, signed.signers, logged.index)
         if about is not None and not signed.statement.speaks_of(about):
             raise VerificationError(
                 "the statement is about something else",
@@ -178,20 +179,32 @@ class Verification:
             )
 
 
-def _belongs(entry: Entry, statement: Statement, index: int) -> None:
-    """Check that the leaf says of the statement what the statement says of itself."""
-    named = {
-        f"{algorithm}:{value}"
-        for subject in statement.subjects
-        for algorithm, value in subject.digests.items()
-    }
-    foreign = [digest for digest in entry.subjects if digest not in named]
-    if foreign or entry.predicate_type != statement.predicate_type:
+def check_belongs(
+    entry: Entry, statement: Statement, signers: Sequence[VerifiedSigner], index: int
+) -> None:
+    """Check that an entry says of its statement what the statement and its signatures say.
+
+    Raises:
+        VerificationError: They name different artifacts, predicates, principals or keys (slug
+            ``contradiction``).
+    """
+    digests = [subject.digests for subject in statement.subjects]
+    named = {f"{algorithm}:{value}" for each in digests for algorithm, value in each.items()}
+    # A statement that its entry does not announce would be found by nobody who looks for it.
+    silent = {f"sha256:{each['sha256']}" for each in digests if "sha256" in each}
+    strange = sorted((set(entry.subjects) - named) | (silent - set(entry.subjects)))
+    actors = {(signer.principal, signer.key_id) for signer in signers}
+    cause = ""
+    if strange:
+        cause = f"only one of them names {strange[0][:80]}"
+    elif entry.predicate_type != statement.predicate_type:
+        cause = "they name different predicates"
+    elif (entry.actor, entry.key_id) not in actors:
+        cause = f"the entry names {entry.actor[:80]}, who has not signed it by that key"
+    if cause:
         raise VerificationError(
             "the log's entry and the statement contradict each other",
             where=f"entry {index}",
-            cause=f"the statement does not name {foreign[0][:80]}"
-            if foreign
-            else "they name different predicates",
+            cause=cause,
             slug="contradiction",
         )

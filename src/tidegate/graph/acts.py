@@ -1,21 +1,22 @@
 """Acts: the directives of a log, from what was signed to what holds.
 
-A typed directive travels inside the directive predicate, whose ``target`` says what it is about.
-What holds is a fold over the verified ones. A revocation counts first: what a key signed after it
-was revoked has no effect, a reinstatement of itself included.
+A typed directive travels inside the directive predicate, whose ``kind`` and ``target`` must be its
+own. What holds is a fold over the verified ones. A revocation counts first: what a key signed after
+it was revoked gives nothing back, a reinstatement of itself included. What only takes trust away
+stands all the same, so that revoking a key never frees what it had put into quarantine.
 """
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from tidegate.core.attest.directive import Directive as Predicate
-from tidegate.core.canonical import loads
+from tidegate.core.canonical import dumps, loads
 from tidegate.core.clock import Micros
 from tidegate.core.errors import VerificationError
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Revocation, TrustRoot
 from tidegate.core.policy.directive_state import DirectiveState
-from tidegate.core.policy.directives import Directive, from_json
+from tidegate.core.policy.directives import Directive, Unknown, from_json
 from tidegate.graph.rows import DirectiveRow
 
 _TARGETS = ("digest", "key_id", "subject", "name", "waiver", "scope", "source")
@@ -41,12 +42,17 @@ ACTORS: Mapping[str, frozenset[Role]] = MappingProxyType(
     }
 )
 """Who may do what. To take trust away is open to more than to give it back."""
+_TAKING = frozenset({
+    "quarantine", "revoke-artifact", "revoke-key",
+    "retract-approval", "retract-waiver", "retire-source",
+})  # fmt: skip
+"""Acts that only take trust away: they stand whatever became of the key that signed them."""
 
 
 def to_predicate(act: Directive, *, owner: str) -> Predicate:
     """Wrap a typed directive for signing."""
     payload = act.to_json()
-    target = next((str(payload[name]) for name in _TARGETS if payload.get(name)), act.kind)
+    target = _target(act)
     expires = payload.get("expires")
     return Predicate(
         kind=act.kind,
@@ -68,8 +74,7 @@ def fold(rows: Iterable[DirectiveRow], trust: TrustRoot) -> DirectiveState:
     revocations = [item for row in known if (item := revocation(row, trust)) is not None]
     state = DirectiveState()
     for row in known:
-        # A revocation stands whatever became of the key that signed it: it only takes trust away.
-        undone = row.kind != "revoke-key" and _revoked(row, revocations)
+        undone = row.kind not in _TAKING and _revoked(row, revocations)
         if undone or not _allowed(row, trust):
             continue
         state = state.apply(row.index, typed(row), row.principal, row.time)
@@ -80,13 +85,31 @@ def revocation(row: DirectiveRow, trust: TrustRoot) -> Revocation | None:
     """Return the revocation that a directive states, if it does."""
     if row.kind != "revoke-key" or not _allowed(row, trust):
         return None
-    payload = typed(row).to_json()
-    return Revocation(row.target, int(payload.get("from_index", 0)), str(payload.get("reason")))
+    act = typed(row)
+    since = getattr(act, "from_index", 0)  # of a later version: from the beginning
+    return Revocation(row.target, since, act.reason)
 
 
 def typed(row: DirectiveRow) -> Directive:
-    """Return the typed directive; a kind of a later version comes back as unknown."""
-    return from_json(loads(row.payload.encode(), what=f"directive {row.index}"))
+    """Return the typed directive.
+
+    A kind of a later version comes back as unknown. So does one that is malformed, or whose payload
+    is another act than the predicate around it names: whoever may do the one might not the other.
+    What it mentions is then in doubt; the log can't be rid of it, and must not stop for it.
+    """
+    payload = loads(row.payload.encode(), what=f"directive {row.index}")
+    try:
+        act = from_json(payload)
+    except VerificationError:
+        act = Unknown(reason="", payload="")
+    if isinstance(act, Unknown) or (act.kind, _target(act)) != (row.kind, row.target):
+        return Unknown(reason="", payload=dumps([row.target, payload]).decode())
+    return act
+
+
+def _target(act: Directive) -> str:
+    payload = act.to_json()
+    return next((str(payload[name]) for name in _TARGETS if payload.get(name)), act.kind)
 
 
 def revocations(state: DirectiveState) -> tuple[Revocation, ...]:

@@ -140,7 +140,7 @@ class Collected:
 
     def add(self, index: int, entry: Entry, statement: Statement, signer: VerifiedSigner) -> None:
         """Add what a verified statement says."""
-        if statement.predicate_type == DIRECTIVE:
+        if statement.predicate_type == DIRECTIVE and entry.kind == "directive":
             self._add_directive(index, entry, Directive.of(statement), signer)
         elif statement.predicate_type == GATE:
             self._add_gate(index, entry, statement, signer)

@@ -101,9 +101,20 @@ def load_path(path: Path) -> PolicyBundle:
     try:
         with path.open("rb") as stream:
             document = stream.read(MAX_BYTES + 1).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise PolicyError(
-            "the policy can't be read", where=str(path), cause=str(error), slug="unreadable"
+            "the policy can't be read",
+            where=str(path),
+            cause=error.strerror,
+            next_step=f"name a TOML file, or one of {', '.join(BUNDLED)} in policy.bundle",
+            slug="unreadable",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise PolicyError(
+            "the policy is not UTF-8",
+            where=f"{path}, byte {error.start}",
+            next_step="save it as UTF-8",
+            slug="not-utf-8",
         ) from None
     return load(document, origin=str(path))
 
