@@ -13,14 +13,28 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tidegate.app.pipeline import Pipeline
+    from tidegate.app.registry import ModelCard
+    from tidegate.app.workspace import Workspace
     from tidegate.core.decision import Decision
     from tidegate.core.digest import Digest
     from tidegate.core.errors import TidegateError
     from tidegate.core.finding import Coverage, Finding, Location, Rule, Severity
+    from tidegate.core.identity.trust import TrustRoot
     from tidegate.core.stage import Outcome, Stage
+    from tidegate.core.verify import Verification
+    from tidegate.detect.supply.engine import scan_path
+    from tidegate.gates.serve import read_verified
     from tidegate.report import Format, Report, render
 
 _HOMES = {
+    "read_verified": "tidegate.gates.serve",
+    "scan_path": "tidegate.detect.supply.engine",
+    "TrustRoot": "tidegate.core.identity.trust",
+    "Verification": "tidegate.core.verify",
+    "ModelCard": "tidegate.app.registry",
+    "Workspace": "tidegate.app.workspace",
+    "Pipeline": "tidegate.app.pipeline",
     "Coverage": "tidegate.core.finding",
     "Decision": "tidegate.core.decision",
     "Digest": "tidegate.core.digest",
@@ -43,13 +57,20 @@ __all__ = [
     "Finding",
     "Format",
     "Location",
+    "ModelCard",
     "Outcome",
+    "Pipeline",
     "Report",
     "Rule",
     "Severity",
     "Stage",
     "TidegateError",
+    "TrustRoot",
+    "Verification",
+    "Workspace",
+    "read_verified",
     "render",
+    "scan_path",
 ]
 
 
