@@ -1,0 +1,1 @@
+"""Instructions that should not be there: in what users write, and in what documents say."""
