@@ -17,6 +17,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tidegate.detect.drift.judge": ("TG-MON-01",),
         "tidegate.detect.fairness.sources": ("TG-VAL-01",),
         "tidegate.detect.fairness.subgroups": ("TG-VAL-02",),
+        "tidegate.detect.prompt.rules": ("TG-SRV-04", "TG-SRV-05"),
         "tidegate.detect.supply.rules": ("TG-REG-03",),
         "tidegate.detect.tabular.overlap": ("TG-PRE-05",),
         "tidegate.detect.tabular.poison": ("TG-ING-04",),
