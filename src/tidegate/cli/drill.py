@@ -65,7 +65,7 @@ def run(
     else:
         _table(done)
     _log(workspace, done)
-    return _exit_code(done)
+    return exit_code(done)
 
 
 def _chosen(ids: tuple[str, ...], *, everything: bool) -> tuple[Drill, ...]:
@@ -134,7 +134,8 @@ def _log(workspace: Workspace | None, done: list[Exercise]) -> None:
     output.notice(f"the results are signed and logged, marked drill: {where}")
 
 
-def _exit_code(done: list[Exercise]) -> int:
+def exit_code(done: list[Exercise]) -> int:
+    """Return 1 where a drill does not hold, else 4 where one could not be run, else 0."""
     if any(one.ran and not one.ok for one in done):
         return 1
     return 0 if all(one.ok for one in done) else 4
