@@ -137,7 +137,7 @@ def _known(error: BaseException) -> TidegateError | None:
 
 
 def _known_os_error(error: OSError) -> TidegateError | None:
-    named = None if error.filename is None else os.fsdecode(error.filename)
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
     cause = os.strerror(error.errno or 0)
     if error.errno in _DISK:
         return StoreError(

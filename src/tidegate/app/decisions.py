@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tidegate.app.logbook import within
 from tidegate.app.workspace import Workspace
 from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.gate import GatePredicate
@@ -59,9 +60,10 @@ def decision_at(workspace: Workspace, index: int) -> LoggedDecision:
     """Return the decision of one entry, its signature verified.
 
     Raises:
-        SubjectError: The entry is no decision of a gate.
+        SubjectError: There is no such entry, or it is no decision of a gate.
         VerificationError: It does not verify.
     """
+    within(workspace, index)
     entry = Entry.parse(workspace.log.entry(index))
     found = _decision(workspace, index, entry)
     if found is None:

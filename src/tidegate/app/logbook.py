@@ -139,7 +139,7 @@ def index_of(workspace: Workspace, text: str) -> int:
         SubjectError: There is no such entry.
     """
     if text.isdecimal() and len(text) < 16:  # noqa: PLR2004 - digits of 2**53
-        return _within(workspace, int(text))
+        return within(workspace, int(text))
     digest = str(Digest.parse(text))
     found = workspace.storage.envelope_indices(digest)
     if not found:
@@ -155,8 +155,13 @@ def index_of(workspace: Workspace, text: str) -> int:
     return found[-1]
 
 
-def _within(workspace: Workspace, index: int) -> int:
-    if index >= (size := workspace.log.head.size):
+def within(workspace: Workspace, index: int) -> int:
+    """Return an index that the log has.
+
+    Raises:
+        SubjectError: It has none such.
+    """
+    if not 0 <= index < (size := workspace.log.head.size):
         raise SubjectError(
             f"the log has {size} entries",
             where=f"log {index}",

@@ -192,7 +192,11 @@ def _check_header(site: Site, source: Path) -> None:
             first = stream.readline(65_536)
     except OSError as error:
         raise SubjectError(
-            "the export can't be read", where=str(source), cause=error.strerror, slug="unreadable"
+            "the export can't be read",
+            where=str(source),
+            cause=error.strerror,
+            next_step="name the file that `tidegate db export` wrote",
+            slug="unreadable",
         ) from None
     header = loads(first, what="the export's first line")
     named = header.get("workspace") if isinstance(header, dict) else None

@@ -62,6 +62,13 @@ def make_witness(folder: Path, name: str, logs: Sequence[str], passphrase: bytes
             next_step="use it, or name another folder",
             slug="witness-exists",
         )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            "this is no folder",
+            where=str(folder),
+            next_step="name a new folder, apart from the logs",
+            slug="not-a-folder",
+        )
     NoteKey(name, COSIGNATURE, bytes(32))  # refuses a bad name before a key is made
     for vkey in logs:
         NoteKey.from_vkey(vkey)

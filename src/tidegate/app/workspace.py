@@ -98,13 +98,7 @@ class Workspace:
         """
         environ = os.environ if environ is None else environ
         settings = load(root, environ).settings
-        if not (root / HOME).is_dir():
-            raise UsageError(
-                "there is no workspace here",
-                where=str(root.absolute()),
-                next_step="run `tidegate init`, or name the folder with -C",
-                slug="no-workspace",
-            )
+        check_home(root)
         return cls(
             root=root,
             settings=settings,
@@ -299,6 +293,21 @@ class Workspace:
 
 
 TOOL = Tool("tidegate", __version__)
+
+
+def check_home(root: Path) -> None:
+    """Check that there is a workspace in a folder.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not (root / HOME).is_dir():
+        raise UsageError(
+            "there is no workspace here",
+            where=str(root.absolute()),
+            next_step="run `tidegate init`, or name the folder with -C",
+            slug="no-workspace",
+        )
 
 
 def check_actor(principal: Principal, kind: str) -> None:

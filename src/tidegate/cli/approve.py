@@ -6,8 +6,11 @@ from cyclopts import App, Parameter
 
 from tidegate.app.names import find_artifact
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Signing
+from tidegate.cli.options import FLAT, Reason, Signing
+from tidegate.core.errors import UsageError
+from tidegate.core.policy.directive_state import WAIVE
 from tidegate.core.policy.directives import Approve, Directive, RetractApproval
+from tidegate.core.stage import Stage
 
 app = App(name="approve", help="Sign an approval.")
 
@@ -18,7 +21,7 @@ def approve(
     /,
     *,
     gate: Annotated[str, Parameter(name="--for")],
-    reason: str,
+    reason: Reason,
     retract: Annotated[bool, Parameter(negative=())] = False,
     signing: Annotated[Signing, FLAT] = Signing(),
 ) -> int:
@@ -31,6 +34,7 @@ def approve(
         retract: Take the approval back.
         signing: Who signs.
     """
+    _check_gate(gate)
     workspace = session.acting(signing)
     subject = artifact if artifact.startswith("waiver-") else find_artifact(workspace, artifact)
     act: Directive = (
@@ -39,3 +43,14 @@ def approve(
         else Approve(subject=subject, action=gate, reason=reason)
     )
     return output.emit_act(workspace, act, dry_run=signing.dry_run)
+
+
+def _check_gate(gate: str) -> None:
+    stage, _, action = gate.partition("/")
+    if gate != WAIVE and not (action and stage in {one.value for one in Stage}):
+        raise UsageError(
+            "there is no such gate",
+            where=f"--for {gate[:100]}",
+            next_step=f"write STAGE/ACTION, such as registry/promote, or {WAIVE}",
+            slug="unknown-gate",
+        )

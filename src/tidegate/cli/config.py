@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from tidegate.cli import output
 from tidegate.cli.options import FLAT, Place
 from tidegate.config import FILE, Loaded, load, schema, shown
+from tidegate.core.errors import UsageError
 
 app = App(name="config", help="Check and show the configuration and where it comes from.")
 
@@ -79,6 +80,13 @@ def write_schema() -> int:
 
 
 def _load(place: Place) -> Loaded:
+    if not place.workspace.is_dir():
+        raise UsageError(
+            "there is no such folder",
+            where=str(place.workspace),
+            next_step="name the folder of a workspace with -C",
+            slug="no-such-folder",
+        )
     return load(place.workspace, os.environ)
 
 

@@ -241,7 +241,11 @@ def _save(target: Path, lines: Iterable[bytes]) -> int:
         part.replace(target)
     except OSError as error:
         raise StoreError(
-            "the export can't be written", where=str(target), cause=error.strerror, slug="export"
+            "the export can't be written",
+            where=str(target),
+            cause=error.strerror,
+            next_step="name a file in a folder that exists and has room",
+            slug="export",
         ) from None
     finally:
         if part is not None:

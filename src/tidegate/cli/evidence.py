@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from tidegate.app.evidence import export_evidence
 from tidegate.app.names import find_artifact
@@ -19,7 +19,7 @@ def export(
     artifact: str,
     /,
     *,
-    output_file: Path = Path("evidence.json"),
+    output_file: Annotated[Path, Parameter(name="--output")] = Path("evidence.json"),
     trust_file: Path | None = None,
     place: Annotated[Place, FLAT] = Place(),
 ) -> int:

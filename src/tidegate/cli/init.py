@@ -1,5 +1,6 @@
 """``tidegate init``: keys, trust root, store and the first entries of a ledger."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def init(
     founders = tuple(map(_founder, principal)) or (everything("me"),)
     prompt = None if unsealed else "Passphrase that seals the keys"
     passphrase = read_passphrase(passphrase_fd, passphrase_file, prompt=prompt, confirm=True)
-    workspace = found(folder, founders, name=name, unlock=lambda _: passphrase)
+    workspace = found(folder, founders, name=name, unlock=lambda _: passphrase, environ=os.environ)
     output.emit_text(
         [
             ("workspace", f"{name} ({workspace.id}) in {folder.absolute()}"),

@@ -7,13 +7,14 @@ from cyclopts import App, Parameter
 
 from tidegate.app import logbook, witnessing
 from tidegate.app.trust import CHAIN, named_trust, read_pin, read_trust
+from tidegate.app.workspace import HOME, check_home
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place, Signing
 from tidegate.cli.witness import app as witness_app
 from tidegate.cli.witness import listen, read_bytes
 from tidegate.core.clock import iso
 from tidegate.core.digest import Digest
-from tidegate.core.errors import VerificationError
+from tidegate.core.errors import UsageError, VerificationError
 from tidegate.logbook.export import export as export_folder
 
 app = App(name="log", help="Read, prove, check and export the ledger.")
@@ -111,7 +112,9 @@ def verify_proof(
         place: Where the workspace is; not needed with --trust.
         format: Text or one JSON document.
     """
-    home = place.workspace / ".tidegate"
+    home = place.workspace / HOME
+    if trust is None:
+        check_home(place.workspace)
     anchor = Digest.parse(pin) if pin else (None if trust else read_pin(home))
     root = named_trust(trust, anchor) if trust else read_trust(home / CHAIN, anchor)
     if anchor is None:
@@ -172,6 +175,13 @@ def export(folder: Path, /, *, place: Annotated[Place, FLAT] = Place()) -> int:
         folder: A new folder, or one that an earlier export made, which is brought up to date.
         place: Where the workspace is.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            "this is no folder",
+            where=str(folder),
+            next_step="name a new folder, or one that an earlier export made",
+            slug="not-a-folder",
+        )
     written = export_folder(session.reading(place).log, folder)
     output.emit_text([("log", f"{written.origin}, {written.size} entries, in {folder}")])
     return 0

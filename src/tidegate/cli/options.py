@@ -28,6 +28,18 @@ _FLAG = Parameter(negative=())
 _LIST = Parameter(negative=())
 
 
+_MAX_REASON = 600
+
+
+def _said(_kind: object, text: str) -> None:
+    if not text.strip() or len(text) > _MAX_REASON:
+        raise ValueError(f"say why, in 1 to {_MAX_REASON} characters")
+
+
+Reason = Annotated[str, Parameter(validator=_said)]
+"""Why an act is done, for the record."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where the workspace is."""

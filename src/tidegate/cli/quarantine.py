@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from tidegate.app.names import find_artifact
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place, Signing
+from tidegate.cli.options import FLAT, Place, Reason, Signing
 from tidegate.core.policy.directives import (
     Directive,
     Quarantine,
@@ -25,7 +25,7 @@ def add(
     artifact: str,
     /,
     *,
-    reason: str,
+    reason: Reason,
     revoke: _Flag = False,
     signing: Annotated[Signing, FLAT] = Signing(),
 ) -> int:
@@ -52,7 +52,9 @@ def add(
 
 
 @app.command
-def release(artifact: str, /, *, reason: str, signing: Annotated[Signing, FLAT] = Signing()) -> int:
+def release(
+    artifact: str, /, *, reason: Reason, signing: Annotated[Signing, FLAT] = Signing()
+) -> int:
     """End a quarantine, or take a revocation back.
 
     Args:

@@ -14,7 +14,7 @@ from tidegate.app.registry import (
     roll_back,
 )
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Gating, Place, Signing
+from tidegate.cli.options import FLAT, Gating, Place, Reason, Signing
 from tidegate.core.errors import UsageError
 
 app = App(name="registry", help="Scan, sign, admit and promote models.")
@@ -92,7 +92,7 @@ def rollback(
     /,
     *,
     to: str,
-    reason: str,
+    reason: Reason,
     signing: Annotated[Signing, FLAT] = Signing(),
 ) -> int:
     """Let a stage's name mean an earlier version again.

@@ -13,9 +13,17 @@ def reading(place: Place) -> Workspace:
 
 
 def acting(signing: Signing) -> Workspace:
-    """Open the workspace to act in it as the principal that was named."""
+    """Open the workspace to act in it as the principal that was named.
+
+    Raises:
+        AccessError: The principal that was named has no key here.
+    """
     unlock = _Unlock(signing.passphrase_fd, signing.passphrase_file, signing.workspace)
-    return Workspace.open(signing.workspace, act_as=signing.principal, unlock=unlock)
+    workspace = Workspace.open(signing.workspace, act_as=signing.principal, unlock=unlock)
+    if signing.principal is not None:
+        # Root keys sign some acts, whoever is named: a misspelt name must not go unnoticed.
+        workspace.keys.current(signing.principal)
+    return workspace
 
 
 class _Unlock:

@@ -11,7 +11,7 @@ from tidegate.app.logbook import signed_by
 from tidegate.app.trust import CHAIN, read_chain, read_pin, write_chain
 from tidegate.app.workspace import Workspace
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place, Signing
+from tidegate.cli.options import FLAT, Place, Reason, Signing
 from tidegate.core.identity.trust import Purpose, TrustRoot
 from tidegate.core.policy.directives import ReinstateKey, RevokeKey
 from tidegate.core.verify import note_keys
@@ -102,7 +102,7 @@ def revoke(
     /,
     *,
     from_index: Annotated[int, Parameter(name="--from")],
-    reason: str,
+    reason: Reason,
     signing: Annotated[Signing, FLAT] = Signing(),
 ) -> int:
     """Distrust what a key signed from a log index on; what it signed before stays.
@@ -124,7 +124,7 @@ def revoke(
 
 
 @app.command
-def reinstate(key: str, /, *, reason: str, signing: Annotated[Signing, FLAT] = Signing()) -> int:
+def reinstate(key: str, /, *, reason: Reason, signing: Annotated[Signing, FLAT] = Signing()) -> int:
     """Take a revocation back.
 
     Args:

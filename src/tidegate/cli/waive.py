@@ -8,7 +8,7 @@ from cyclopts import App
 
 from tidegate.app.names import find_artifact
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place, Signing
+from tidegate.cli.options import FLAT, Place, Reason, Signing
 from tidegate.config import duration
 from tidegate.core.clock import DAY, iso
 from tidegate.core.errors import UsageError
@@ -24,7 +24,7 @@ def grant(
     control: str,
     /,
     *,
-    reason: str,
+    reason: Reason,
     owner: str,
     rule: str = "*",
     scope: str = "*",
@@ -54,7 +54,9 @@ def grant(
 
 
 @app.command
-def retract(waiver: str, /, *, reason: str, signing: Annotated[Signing, FLAT] = Signing()) -> int:
+def retract(
+    waiver: str, /, *, reason: Reason, signing: Annotated[Signing, FLAT] = Signing()
+) -> int:
     """End a waiver before it expires.
 
     Args:

@@ -98,9 +98,11 @@ def _server_argv(released: Released, port_file: Path) -> list[str]:
 
 @contextmanager
 def _process(argv: list[str], settings: Mapping[str, str]) -> Generator["subprocess.Popen[bytes]"]:
+    # What is set for a real workspace is not meant for this one.
+    plain = {name: text for name, text in os.environ.items() if not name.startswith("TIDEGATE_")}
     process = subprocess.Popen(  # noqa: S603 - our own programs
         argv,
-        env={**os.environ, **settings},
+        env={**plain, **settings},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

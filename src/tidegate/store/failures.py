@@ -69,7 +69,7 @@ _DAMAGED = _Case(
 _INPUT_OUTPUT = _Case(
     "io",
     "the disk failed to read or write",
-    "check the disk, then run `tidegate log fsck`",
+    "check the disk, then run `tidegate log check`",
 )
 _DENIED = _Case(
     "denied",

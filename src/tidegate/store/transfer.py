@@ -264,6 +264,6 @@ def _other_root(workspace: str) -> LedgerError:
     return LedgerError(
         "the entries do not give the log's head",
         where=workspace,
-        next_step="run `tidegate log fsck`, and export from a store that passes it",
+        next_step="run `tidegate log check`, and export from a store that passes it",
         slug="other-root",
     )

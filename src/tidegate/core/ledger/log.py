@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 EMPTY = Head(size=0, root=EMPTY_ROOT, edge=(), epoch=0)
 _SELF = "the store contradicts itself"
-_FSCK = "run a full check (tidegate log fsck) and restore the store from a backup that passes it"
+_FSCK = "run a full check (tidegate log check) and restore the store from a backup that passes it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,11 @@ def scan_path(
         mode = path.stat().st_mode
     except OSError as error:
         raise SubjectError(
-            "can't be scanned", where=str(path), cause=error.strerror, slug="no-such-file"
+            "there is nothing to scan here",
+            where=str(path),
+            cause=error.strerror,
+            next_step="check the path",
+            slug="no-such-file",
         ) from None
     if not S_ISDIR(mode):
         return ScanReport((_file(path, path.name, meter, allowlist, follow=True),))
