@@ -30,7 +30,8 @@ def test_the_class_may_be_that_of_the_place() -> None:
 
 
 def test_every_case_is_raised_somewhere() -> None:
-    sources = [path for name in ("identity", "attest") for path in (CORE / name).glob("*.py")]
+    homes = (CORE / "identity", CORE / "attest", CORE.parent / "interop", CORE.parent / "custody")
+    sources = [path for home in homes for path in home.glob("*.py")]
     text = "".join(path.read_text() for path in sources if path.name != "refusals.py")
     used = set(re.findall(r'"([a-z0-9-]+)"', text))
     assert set(_BY_SLUG) <= used
