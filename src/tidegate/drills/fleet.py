@@ -5,6 +5,7 @@ the log and the memory of whoever runs the drills are out of reach, and a drill 
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -12,16 +13,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 from tidegate.core.canonical import loads
+from tidegate.core.errors import CheckError
 from tidegate.drills.exercise import not_run
-from tidegate.drills.worker import RESULT
+from tidegate.drills.worker import ERRORS, RESULT
 from tidegate.gates.drill import Arm, Drill, Exercise
 
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 _LAST_WORDS = 300
 _MOST = 4
+_LOAD_S = 120.0
+"""Seconds that a worker has to load the code."""
 
 
 def run_drills(
@@ -37,72 +43,128 @@ def run_drills(
         at_once: How many run at a time; by default as many as there are processors, at most four.
         tell: Is told each drill's id when it begins.
     """
-    running: set[subprocess.Popen[bytes]] = set()
-    many = at_once or min(_MOST, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(many, thread_name_prefix="drill")
+    many = min(at_once or min(_MOST, os.cpu_count() or 1), len(drills))
+    pool = ThreadPoolExecutor(max(1, many), thread_name_prefix="drill")
+    free: SimpleQueue[_Worker] = SimpleQueue()
+    workers = [_Worker() for _ in range(many)]
+    for worker in workers:
+        free.put(worker)
+
+    def run(drill: Drill) -> Exercise:
+        worker = free.get()
+        try:
+            if tell is not None:
+                tell(drill.id)
+            return worker.run(drill)
+        finally:
+            free.put(worker)
+
     try:
-        futures = [pool.submit(_run, drill, running, tell) for drill in drills]
+        futures = [pool.submit(run, drill) for drill in drills]
         for future in as_completed(futures):
             yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in tuple(running):
-            _end(process)
+        for worker in workers:
+            worker.end()
         pool.shutdown()
 
 
-def _run(
-    drill: Drill,
-    running: set[subprocess.Popen[bytes]],
-    tell: Callable[[str], None] | None,
-) -> Exercise:
-    if tell is not None:
-        tell(drill.id)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="tidegate-drill-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # confined commands of another user pass through
-        process = _start(drill, folder)
-        running.add(process)
-        try:
-            _, errors = process.communicate(timeout=drill.seconds)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            process.communicate()
-            return not_run(drill, f"it took more than {drill.seconds} s", drill.seconds * 1000)
-        finally:
-            running.discard(process)
-            _end(process)
-        took = round((time.monotonic() - started) * 1000)
-        return _result(drill, folder / RESULT, errors, took)
+class _Worker:
+    """One process that forks a child for each drill; started when the first one comes."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
+        self._ended = False
+
+    def run(self, drill: Drill) -> Exercise:
+        """Run a drill to its end, or to the end of its time."""
+        place = tempfile.TemporaryDirectory(prefix="tidegate-drill-", ignore_cleanup_errors=True)
+        with place as name:
+            folder = Path(name)
+            folder.chmod(0o711)  # confined commands of another user pass through
+            started = time.monotonic()
+            try:
+                self._ask(f"{drill.id} {folder}\n")
+                self._child = self._answer(_LOAD_S)
+                started = time.monotonic()
+                self._answer(drill.seconds)
+            except TimeoutError:
+                self._kill()
+                return not_run(drill, f"it took more than {drill.seconds} s", drill.seconds * 1000)
+            except CheckError as error:
+                return not_run(drill, error.problem)
+            finally:
+                self._child = None
+            took = round((time.monotonic() - started) * 1000)
+            return _result(drill, folder, took)
+
+    def end(self) -> None:
+        """End the process and what runs in it; nothing more is run."""
+        self._ended = True
+        self._kill()
+
+    def _ask(self, line: str) -> None:
+        if self._ended:
+            raise CheckError("the drills were ended", slug="ended")
+        if self._process is None:
+            self._process = _start()
+        if self._process.stdin is not None:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+
+    def _answer(self, seconds: float) -> int:
+        """Read one line of the worker's.
+
+        Raises:
+            TimeoutError: It does not come in time.
+            CheckError: The worker is gone.
+        """
+        process = self._process
+        if process is None or process.stdout is None or process.stderr is None:
+            raise CheckError("there is no worker", slug="no-worker")
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
+        if not ready:
+            raise TimeoutError
+        line = process.stdout.readline()
+        if line:
+            return int(line)
+        self._process = None
+        why = _last_words(process.stderr.read().decode("utf-8", "replace"))
+        raise CheckError(f"the worker could not be started, or was ended: {why}", slug="no-worker")
+
+    def _kill(self) -> None:
+        """End the child with all its processes, and the worker; another is started when needed."""
+        process, self._process = self._process, None
+        for group in (self._child, process.pid if process else None):
+            if group is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+        if process is not None:
+            process.wait()
 
 
-def _start(drill: Drill, folder: Path) -> subprocess.Popen[bytes]:
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    temporary.chmod(0o711)
+def _start() -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {
-        "HOME": str(folder),
-        "TMPDIR": str(temporary),
-        "XDG_STATE_HOME": str(folder / "memory"),
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", "-m", "tidegate.drills.worker", drill.id, str(folder)],
-        cwd=folder,
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "tidegate.drills.worker"],
+        cwd="/",
         env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # of the worker alone: its children write into their folders
         start_new_session=True,
     )
 
 
-def _result(drill: Drill, path: Path, errors: bytes, milliseconds: int) -> Exercise:
+def _result(drill: Drill, folder: Path, milliseconds: int) -> Exercise:
+    path = folder / RESULT
     if not path.is_file():
-        said = errors.decode("utf-8", "replace").strip().splitlines()
-        why = said[-1][-_LAST_WORDS:] if said else "it said nothing"
+        errors = folder / ERRORS
+        why = _last_words(errors.read_text("utf-8", "replace") if errors.is_file() else "")
         return not_run(drill, f"its process ended early: {why}", milliseconds)
     found = loads(path.read_bytes(), what=f"result of {drill.id}")
     return Exercise(
@@ -114,6 +176,6 @@ def _result(drill: Drill, path: Path, errors: bytes, milliseconds: int) -> Exerc
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+def _last_words(said: str) -> str:
+    lines = said.strip().splitlines()
+    return lines[-1][-_LAST_WORDS:] if lines else "it said nothing"
