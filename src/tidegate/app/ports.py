@@ -1,12 +1,13 @@
 """Small adapters between what gates and graph ask for, and what core and store give."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate.core.artifact.hashing import Hasher, hash_fd
 from tidegate.core.artifact.reference import KINDS, resolve
 from tidegate.core.clock import Clock
 from tidegate.core.errors import SubjectError
+from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.ledger.log import Log, PendingEntry
 from tidegate.core.policy.evaluate import Evaluation, evaluate
@@ -16,6 +17,10 @@ from tidegate.core.policy.result import Mode
 from tidegate.core.policy.waiver import Waiver
 from tidegate.core.verify import LoggedStatement
 from tidegate.gates.contract import Artifact, GateRequest, Target
+from tidegate.graph.acts import original
+from tidegate.graph.places import Places
+from tidegate.graph.project import read_directive
+from tidegate.graph.rows import DirectiveRow
 from tidegate.store.log import SqlLogStorage
 from tidegate.tables.describe import describe
 from tidegate.tables.schema import TableSchema
@@ -121,11 +126,39 @@ class StoredLedger:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDirectives:
+    """The directives of a log, from its own entries: no table can keep one back."""
+
+    ledger: StoredLedger
+    places: Places
+    trust: TrustRoot
+    known: dict[int, DirectiveRow | None] = field(default_factory=dict[int, "DirectiveRow | None"])
+
+    def rows(self) -> list[DirectiveRow]:
+        """Return those that verify, in log order.
+
+        Raises:
+            LedgerError: One is missing from the store.
+        """
+        for index in self.places.directives:
+            if index not in self.known:
+                entry = Entry.parse(self.ledger.log.entry(index))
+                body = None if entry.envelope is None else self.ledger.envelope(entry.envelope)
+                self.known[index] = read_directive(index, entry, body, self.trust)
+        return original(map(self.known.get, self.places.directives), self.places.replays)
+
+
+@dataclass(frozen=True, slots=True)
 class StatementsAt:
     """Logged statements with their proofs in one head."""
 
     ledger: StoredLedger
+    places: Places
     size: int
+
+    def about(self, digest: str, *, drill: bool) -> Sequence[int]:
+        """Return where gate statements about a digest are, oldest first."""
+        return [index for index in self.places.about(digest, drill=drill) if index < self.size]
 
     def logged(self, index: int) -> LoggedStatement | None:
         """Return it, or ``None`` where its envelope is missing or was erased."""
@@ -142,5 +175,4 @@ class StatementsAt:
 
 
 def _envelope_digest(entry: bytes) -> str | None:
-
     return Entry.parse(entry).envelope

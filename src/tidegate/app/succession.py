@@ -27,7 +27,6 @@ from tidegate.core.ledger.log import PendingEntry
 from tidegate.core.ledger.note import Note
 from tidegate.custody.keystore import KeyStore
 from tidegate.graph.acts import fold
-from tidegate.graph.project import Projector
 from tidegate.store.engine import open_engine
 from tidegate.store.migrate import upgrade
 from tidegate.store.workspaces import Workspace as StoredWorkspace
@@ -194,8 +193,7 @@ def _still_good(workspace: Workspace) -> tuple[TrustedKey, ...]:
     """Return the people's keys that are neither ended nor revoked; witnesses join anew."""
     # Not by workspace.directives(), which refuses a ledger that is behind the folder's trust
     # root: a ledger that lost entries is what a successor is for.
-    Projector(workspace.ledger, workspace.projections, workspace.trust).catch_up()
-    revoked = fold(workspace.projections.directives(), workspace.trust).revoked_keys
+    revoked = fold(workspace.directive_rows(), workspace.trust).revoked_keys
     now = workspace.clock.now()
     return tuple(
         key

@@ -114,7 +114,7 @@ def past_decision(
         fact if name not in policy.types else _typed(fact, policy.types[name])
         for name, fact in decision.facts.items()
     )
-    before = (row for row in workspace.projections.directives() if row.index < decision.index)
+    before = (row for row in workspace.directive_rows() if row.index < decision.index)
     return PastDecision(
         index=decision.index,
         gate=decision.gate,

@@ -8,19 +8,24 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from tidegate import __version__
-from tidegate.app.ports import PathResolver, PolicyJudge, StatementsAt, StoredLedger
+from tidegate.app.ports import (
+    PathResolver,
+    PolicyJudge,
+    StatementsAt,
+    StoredDirectives,
+    StoredLedger,
+)
 from tidegate.app.trust import CHAIN, read_pin, read_trust
 from tidegate.config import Settings, load
 from tidegate.core.attest.gate import Tool
 from tidegate.core.attest.statement import Subject
-from tidegate.core.attest.uris import TRUST
 from tidegate.core.clock import Clock, SystemClock
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
@@ -43,7 +48,9 @@ from tidegate.gates.notary import Principal, WorkspaceNotary
 from tidegate.gates.require import Requirements
 from tidegate.gates.runner import GateRunner, Receipt
 from tidegate.graph.acts import ACTORS, fold, revocations, to_predicate
+from tidegate.graph.places import Places
 from tidegate.graph.project import Projector
+from tidegate.graph.rows import DirectiveRow
 from tidegate.logbook.monitor import Memory
 from tidegate.store.blobs import LocalBlobs
 from tidegate.store.checks import SqlCheckCache
@@ -186,14 +193,39 @@ class Workspace:
             TrustError: The ledger has a newer trust root than this folder.
         """
         Projector(self.ledger, self.projections, self.trust).catch_up()
-        versions = self.projections.attestations(predicate_type=TRUST, limit=1)
-        if versions and versions[0].subject_digest != str(self.trust.digest):
+        versions = self.places.trust
+        if versions and versions[-1] != str(self.trust.digest):
             raise TrustError(
                 "the ledger has another trust root than this folder",
-                where=f"log {versions[0].index}",
+                where=versions[-1],
                 next_step="run `tidegate trust pull`",
                 slug="trust-behind",
             )
+
+    @property
+    def places(self) -> Places:
+        """Where the log speaks of what, up to its last entry."""
+        size = self.ledger.size()
+        if self._places.size < size:
+            self._places.extend(self.ledger.entries(self._places.size, size))
+        return self._places
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places()
+
+    @cached_property
+    def _directives(self) -> StoredDirectives:
+        return StoredDirectives(self.ledger, self._places, self.trust)
+
+    def directive_rows(self) -> list[DirectiveRow]:
+        """Return the verified directives in log order, from the log itself.
+
+        Raises:
+            LedgerError: One is missing from the store.
+        """
+        _ = self.places
+        return self._directives.rows()
 
     @cached_property
     def policy(self) -> PolicyBundle:
@@ -205,7 +237,7 @@ class Workspace:
     def directives(self) -> DirectiveState:
         """Return what holds: quarantines, revocations, approvals, waivers, aliases."""
         self.catch_up()
-        return fold(self.projections.directives(), self.trust)
+        return fold(self.directive_rows(), self.trust)
 
     def verification(self) -> Verification:
         """Return what statements are verified against: the present signed head.
@@ -224,7 +256,8 @@ class Workspace:
         """Return a reader of evidence chains against the present head."""
         verification = self.verification()
         size = verification.head.checkpoint.size
-        return ChainReader(self.projections, StatementsAt(self.ledger, size), verification)
+        statements = StatementsAt(self.ledger, self.places, size)
+        return ChainReader(self.projections, statements, verification)
 
     @cached_property
     def principal(self) -> Principal:
@@ -286,7 +319,10 @@ class Workspace:
         Raises:
             AccessError: The principal's key can't be used, or its role does not allow the act.
         """
-        predicate = to_predicate(directive, owner=self.principal.name)
+        # What it follows makes it unlike any other act: one that is appended again is a replay.
+        predicate = replace(
+            to_predicate(directive, owner=self.principal.name), extra={"after": self.ledger.size()}
+        )
         check_actor(self.principal, directive.kind)
         subject = _subject(directive, predicate.target)
         return self.notary.publish(predicate.statement((subject,)), kind="directive")

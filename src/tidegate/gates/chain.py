@@ -1,8 +1,8 @@
 """The chain behind an artifact: every verified statement that it rests on, gaps included.
 
-The walk goes from statement to statement over what each names as its materials, and takes none
-that does not verify again against the log. The projection only says where to look: one that was
-edited can hide evidence, and then the chain has a gap, but it can't invent any, nor shorten a path.
+The walk goes from statement to statement over what each names as its materials. Where statements
+are is read from the log's own entries, which its head proves, so that none can be kept back: a
+newer refusal counts, whoever edited which table. Each is verified again against the log.
 """
 
 from collections import deque
@@ -11,15 +11,21 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.gate import GatePredicate
+from tidegate.core.attest.statement import Statement
+from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest
 from tidegate.core.errors import TidegateError, VerificationError
+from tidegate.core.ledger.entry import Entry
 from tidegate.core.stage import Outcome, Stage
 from tidegate.core.verify import LoggedStatement, Verification, VerifiedEntry
-from tidegate.graph.rows import ArtifactRow, AttestationRow
+from tidegate.graph.rows import ArtifactRow
 
 CONTEXT_KINDS = frozenset({"code", "environment", "order", "policy", "report", "image"})
 """Kinds that accompany data and models: named by digest in statements, admitted by no gate."""
+MAKING = (Stage.INGEST, Stage.PREPARE, Stage.TRAIN)
+"""Stages that admit or make an artifact; what the others say of it is not where it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,15 @@ class Link:
     def stage(self) -> Stage:
         """Whose statement it is."""
         return self.gate.gate.stage
+
+    @property
+    def facts(self) -> Mapping[str, Json]:
+        """What it says about its artifact: name, kind, label, size, rows."""
+        value = self.digest.partition(":")[2]
+        for subject in self.verified.statement.subjects:
+            if subject.digests.get("sha256") == value:
+                return {"name": subject.name, **self.gate.annotations.get(subject.name, {})}
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +85,38 @@ class Chain:
         found = (link for link in self.links if link.digest == digest)
         return tuple(sorted(found, key=lambda link: link.verified.index))
 
+    def words(self, stage: Stage, digest: str) -> tuple[Link, ...]:
+        """Return a stage's statements that count for an artifact.
+
+        Its data may be admitted and prepared under other digests; but it is itself what must have
+        been trained, validated, admitted and promoted: the word for a model under it is not enough.
+        """
+        links = self.of(stage)
+        if stage in {Stage.INGEST, Stage.PREPARE}:
+            return links
+        return tuple(link for link in links if link.digest == digest)
+
     @property
     def unattested(self) -> tuple[str, ...]:
-        """The nodes about which no gate said allow."""
-        allowed = {link.digest for link in self.links if link.gate.outcome is Outcome.ALLOW}
+        """The nodes that no gate admitted or made: a later gate's word is no admission."""
+        allowed = {
+            link.digest
+            for link in self.links
+            if link.stage in MAKING and link.gate.outcome is Outcome.ALLOW
+        }
         return tuple(digest for digest in self.nodes if digest not in allowed)
 
     @property
     def raw(self) -> tuple[str, ...]:
         """The nodes that were made from no other node."""
         inner = set(self.nodes)
-        made = {target for source, target in self.edges if source in inner}
+        made = {
+            link.digest
+            for link in self.links
+            if link.stage in MAKING
+            and link.gate.outcome is Outcome.ALLOW
+            and any(str(item.digest) in inner - {link.digest} for item in link.gate.materials)
+        }
         return tuple(digest for digest in self.nodes if digest not in made)
 
     @property
@@ -97,12 +133,8 @@ class Chain:
         return bool(raw) and all(digest in admitted for digest in raw)
 
 
-class StatementIndex(Protocol):
-    """Says where to look; nothing that it says is believed."""
-
-    def attestations_about(self, digest: str) -> list[AttestationRow]:
-        """Return the statements about a digest, oldest first."""
-        ...
+class ArtifactNames(Protocol):
+    """Says how artifacts are called where no statement of the chain does."""
 
     def artifact(self, digest: str) -> ArtifactRow | None:
         """Return an artifact's kind and name."""
@@ -110,10 +142,14 @@ class StatementIndex(Protocol):
 
 
 class StatementSource(Protocol):
-    """Gives a logged statement with its inclusion proof in the head that is verified against."""
+    """Gives logged statements with their inclusion proofs in the head that is verified against."""
+
+    def about(self, digest: str, *, drill: bool) -> Sequence[int]:
+        """Return where gate statements about a digest are, oldest first, and leave none out."""
+        ...
 
     def logged(self, index: int) -> LoggedStatement | None:
-        """Return it, or ``None`` where its envelope is missing or was erased.
+        """Return a statement, or ``None`` where its envelope is missing or was erased.
 
         Raises:
             VerificationError: The log or the store contradicts itself.
@@ -125,7 +161,7 @@ class StatementSource(Protocol):
 class ChainReader:
     """Walks and verifies."""
 
-    store: StatementIndex
+    store: ArtifactNames
     statements: StatementSource
     verification: Verification
 
@@ -134,7 +170,7 @@ class ChainReader:
 
         Args:
             digests: Where to begin.
-            drill: Whether statements that were made in drills count.
+            drill: Whether it is the chain of statements that were made in drills.
         """
         found = _Found()
         queue = deque(dict.fromkeys(digests))
@@ -146,8 +182,7 @@ class ChainReader:
             if self._kind(digest, found) in CONTEXT_KINDS and digest not in asked:
                 continue
             found.nodes.append(digest)
-            for row in self._newest(digest, drill=drill):
-                self._read_one(row, found)
+            self._read_about(digest, found, drill=drill)
             for source in found.sources(digest):
                 if source not in seen:
                     seen.add(source)
@@ -161,32 +196,51 @@ class ChainReader:
                 found.kinds[digest], found.names[digest] = row.kind, row.name
         return found.kinds.get(digest, "artifact")
 
-    def _newest(self, digest: str, *, drill: bool) -> Sequence[AttestationRow]:
-        newest: dict[tuple[str, str], AttestationRow] = {}
-        for row in self.store.attestations_about(digest):
-            # A refused attempt to promote changed nothing; any other newer word replaces the old.
-            attempt = row.action == "promote" and row.outcome != Outcome.ALLOW
-            if row.stage and row.drill is drill and not attempt:
-                newest[row.stage, row.action] = row
-        return list(newest.values())
+    def _read_about(self, digest: str, found: "_Found", *, drill: bool) -> None:
+        """Take the newest statement of each stage."""
+        spoken: set[Stage] = set()
+        for index in reversed(self.statements.about(digest, drill=drill)):
+            try:
+                logged = self.statements.logged(index)
+                if logged is None:
+                    found.erased.append(digest)
+                    continue
+                stage, is_drill = claimed(logged)
+                if is_drill is drill and stage not in spoken:
+                    spoken.add(stage)
+                    found.add(self.verify(logged, digest))
+            except TidegateError as error:
+                found.broken.append(Broken(index, digest, f"{error.code}: {error}"[:300]))
 
-    def _read_one(self, row: AttestationRow, found: "_Found") -> None:
-        try:
-            logged = self.statements.logged(row.index)
-            if logged is None:
-                found.erased.append(row.subject_digest)
-                return
-            verified = self.verification.verify(
-                logged, stage=Stage(row.stage), about=Digest.parse(row.subject_digest)
+    def verify(self, logged: LoggedStatement, digest: str) -> Link:
+        """Verify a gate statement about an artifact, with whatever it claims of itself.
+
+        Raises:
+            TidegateError: A link of it does not hold; see :meth:`Verification.verify`. Or it says
+                that somebody else acted than who signed it (slug ``contradiction``).
+        """
+        stage, _ = claimed(logged)
+        verified = self.verification.verify(logged, stage=stage, about=Digest.parse(digest))
+        gate = GatePredicate.of(verified.statement)
+        actor = (gate.actor.principal, gate.actor.key_id)
+        if actor not in {(signer.principal, signer.key_id) for signer in verified.signers}:
+            raise VerificationError(
+                "the statement names another actor than who signed it",
+                where=f"entry {logged.index}",
+                cause=f"it names {actor[0][:80]}",
+                slug="contradiction",
             )
-            gate = GatePredicate.of(verified.statement)
-            if gate.gate.stage.value != row.stage:
-                raise VerificationError("the statement is another stage's", slug="other-stage")
-        except TidegateError as error:
-            why = f"{error.code}: {error}"[:300]
-            found.broken.append(Broken(row.index, row.subject_digest, why))
-            return
-        found.add(Link(row.subject_digest, verified, gate))
+        return Link(digest, verified, gate)
+
+
+def claimed(logged: LoggedStatement) -> tuple[Stage, bool]:
+    """Return a gate statement's stage, and whether it is a drill's, before it is verified.
+
+    Raises:
+        VerificationError: It is not well-formed.
+    """
+    gate = GatePredicate.of(Statement.parse(Envelope.parse(logged.envelope).payload))
+    return gate.gate.stage, gate.drill or Entry.parse(logged.entry).kind == "drill"
 
 
 class _Found:
@@ -200,16 +254,26 @@ class _Found:
         self.edges: dict[tuple[str, str], None] = {}
         self.kinds: dict[str, str] = {}
         self.names: dict[str, str] = {}
+        self._data: set[str] = set()
 
     def add(self, link: Link) -> None:
         """Add a link; the oldest statement about an artifact says what it is called."""
         older = [known.verified.index for known in self.links if known.digest == link.digest]
         self.links.append(link)
         if not older or link.verified.index < min(older):
-            algorithm, _, value = link.digest.partition(":")
-            subjects = link.verified.statement.subjects
-            named = (one.name for one in subjects if one.digests.get(algorithm) == value)
-            self.names[link.digest] = next(named, "") or self.names.get(link.digest, "")
+            self._call(link.digest, link.facts.get("kind"), link.facts.get("name"))
+
+    def _call(self, digest: str, kind: Json, name: Json) -> None:
+        """Take a verified statement's word for what an artifact is, over the projection's.
+
+        What was data once stays data: nobody makes it pass for code, which no gate admits.
+        """
+        if isinstance(kind, str) and not (kind in CONTEXT_KINDS and digest in self._data):
+            self.kinds[digest] = kind
+        if self.kinds.get(digest, "artifact") not in CONTEXT_KINDS:
+            self._data.add(digest)
+        if isinstance(name, str) and name:
+            self.names[digest] = name
 
     def sources(self, digest: str) -> list[str]:
         """Note and return what the allowed statements about a node name as its materials."""
@@ -221,8 +285,7 @@ class _Found:
                 source = str(material.digest)
                 if source == digest:
                     continue
-                # The verified statement's word replaces what the projection says.
-                self.kinds[source], self.names[source] = material.kind, material.name
+                self._call(source, material.kind, material.name)
                 self.edges[source, digest] = None
                 found.append(source)
         return found

@@ -15,6 +15,8 @@ from tidegate.gates.chain import Broken, Chain, Link
 
 MODEL_STAGES = (Stage.INGEST, Stage.PREPARE, Stage.TRAIN, Stage.VALIDATE, Stage.REGISTRY)
 """What a model's chain must hold; a deployment's also holds serve."""
+_JUDGING = frozenset({Stage.VALIDATE, Stage.REGISTRY, Stage.SERVE, Stage.MONITOR})
+"""Stages that judge models only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def custody(
     """
     kind = chain.kinds.get(digest, "artifact")
     if wanted is None:
-        wanted = MODEL_STAGES if kind == "model" else (Stage.INGEST,)
+        wanted = MODEL_STAGES if _is_model(chain, digest) else (Stage.INGEST,)
     order = list(Stage)
     links = sorted(chain.links, key=lambda link: (order.index(link.stage), link.verified.index))
     return Custody(
@@ -127,8 +129,16 @@ def custody(
         tuple(_step(link, chain, now) for link in links),
         tuple(sorted(chain.names.get(raw, raw) for raw in chain.raw)),
         chain.broken,
-        tuple(_gaps(chain, state, wanted)),
+        tuple(_gaps(chain, digest, state, wanted)),
     )
+
+
+def _is_model(chain: Chain, digest: str) -> bool:
+    """Tell by its statements: a name that somebody gave it before must not make it less."""
+    own = chain.about(digest)
+    trained = any(link.stage is Stage.TRAIN and link.gate.gate.action == "admit" for link in own)
+    judged = any(link.stage in _JUDGING for link in own)
+    return trained or judged or chain.kinds.get(digest) == "model"
 
 
 def _step(link: Link, chain: Chain, now: Micros) -> Step:
@@ -148,22 +158,24 @@ def _step(link: Link, chain: Chain, now: Micros) -> Step:
     )
 
 
-def _gaps(chain: Chain, state: DirectiveState, wanted: tuple[Stage, ...]) -> Iterator[str]:
+def _gaps(
+    chain: Chain, digest: str, state: DirectiveState, wanted: tuple[Stage, ...]
+) -> Iterator[str]:
     for stage in wanted:
-        if not chain.of(stage):
+        if not chain.words(stage, digest):
             yield f"{stage.value}: no word of this gate"
     for link in chain.links:
         if link.stage in wanted and link.gate.outcome is not Outcome.ALLOW:
             called = _called(chain, link.digest)
             yield f"{link.stage.value}: {link.gate.outcome.value} for {called}"
-    for digests, sentence in (
+    for found, sentence in (
         (chain.unattested, "no gate allowed {}"),
         (chain.erased, "the evidence about {} was erased or is missing"),
         (filter(state.is_quarantined, chain.nodes), "in quarantine: {}"),
         (filter(state.is_revoked, chain.nodes), "revoked: {}"),
     ):
-        for digest in digests:
-            yield sentence.format(_called(chain, digest))
+        for node in found:
+            yield sentence.format(_called(chain, node))
     if not chain.complete:
         yield "not every path ends at an admitted source"
 

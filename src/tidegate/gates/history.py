@@ -8,11 +8,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from tidegate.core.attest.gate import GatePredicate
-from tidegate.core.digest import Digest
 from tidegate.core.errors import TidegateError
 from tidegate.core.stage import Outcome, Stage
 from tidegate.core.verify import VerifiedEntry
-from tidegate.gates.chain import ChainReader
+from tidegate.gates.chain import ChainReader, claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +57,20 @@ def newest_first(chains: ChainReader, digest: str, query: Query) -> Iterator[Spo
 def _spoken(
     chains: ChainReader, digest: str, query: Query, *, newest_first: bool
 ) -> Iterator[Spoken]:
-    wanted = {stage.value: stage for stage in query.stages}
-    rows = sorted(
-        chains.store.attestations_about(digest), key=lambda row: row.index, reverse=newest_first
-    )
-    for row in rows:
-        if row.stage not in wanted or row.drill is not query.drill:
-            continue
-        stage = wanted[row.stage]
+    places = chains.statements.about(digest, drill=query.drill)
+    for index in reversed(places) if newest_first else places:
         try:
-            logged = chains.statements.logged(row.index)
+            logged = chains.statements.logged(index)
             if logged is None:
                 continue
-            verified = chains.verification.verify(logged, stage=stage, about=Digest.parse(digest))
-            gate = GatePredicate.of(verified.statement)
+            stage, is_drill = claimed(logged)
+            if stage not in query.stages or is_drill is not query.drill:
+                continue
+            link = chains.verify(logged, digest)
         except TidegateError:
             continue  # what does not verify says nothing; the chain walk reports it
-        if gate.gate.stage is not stage or gate.drill is not query.drill:
-            continue
+        gate = link.gate
         if query.action is not None and gate.gate.action != query.action:
             continue
         if query.outcome is None or gate.outcome is query.outcome:
-            yield Spoken(verified, gate)
+            yield Spoken(link.verified, gate)

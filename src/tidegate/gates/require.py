@@ -13,7 +13,7 @@ from tidegate.core.identity.trust import Purpose, TrustRoot
 from tidegate.core.policy.directive_state import DirectiveState
 from tidegate.core.policy.facts import Fact, FactType
 from tidegate.core.stage import Stage, worst
-from tidegate.gates.chain import CONTEXT_KINDS, Chain, ChainReader
+from tidegate.gates.chain import CONTEXT_KINDS, MAKING, Chain, ChainReader, Link
 from tidegate.gates.contract import Artifact, GateRequest
 from tidegate.gates.runner import EvidenceRef, Gathered
 
@@ -37,7 +37,7 @@ class Requirements:
         facts = [
             *self._request(request),
             *self._subject(request, chain, state),
-            *self._stages(chain),
+            *self._stages(request, chain),
             *_chain(request, chain, state),
         ]
         evidence = tuple(
@@ -89,17 +89,21 @@ class Requirements:
         yield from _approvals(request, state, producer)
 
     def _producer(self, chain: Chain, digests: tuple[str, ...]) -> str:
-        earliest = min(
-            (link for link in chain.links if link.digest in digests),
+        """Return who made the subject: who trained it, else prepared it, else brought it in."""
+        own = [link for link in chain.links if link.digest in digests]
+        made = [link for link in own if link.stage in MAKING]
+        last = max((MAKING.index(link.stage) for link in made), default=None)
+        first = min(
+            own if last is None else (link for link in made if link.stage is MAKING[last]),
             key=lambda link: link.verified.index,
             default=None,
         )
-        return earliest.gate.actor.principal if earliest else self.principal
+        return first.gate.actor.principal if first else self.principal
 
-    def _stages(self, chain: Chain) -> Iterator[Fact]:
+    def _stages(self, request: GateRequest, chain: Chain) -> Iterator[Fact]:
         now = self.clock.now()
         for stage in Stage:
-            links = chain.of(stage)
+            links = _words(request, chain, stage)
             yield Fact.of(f"{stage.value}.present", bool(links), source="ledger")
             if not links:
                 continue
@@ -120,6 +124,17 @@ class Requirements:
                 yield Fact.of(f"{stage.value}.{name}", value, source=source)
 
 
+def _words(request: GateRequest, chain: Chain, stage: Stage) -> tuple[Link, ...]:
+    """Return a stage's statements that count at this gate; none where a subject lacks one."""
+    if request.stage in MAKING:
+        return chain.of(stage)
+    words = [chain.words(stage, str(artifact.digest)) for artifact in request.subjects]
+    if not all(words):
+        return ()
+    unique = {(link.verified.index, link.digest): link for links in words for link in links}
+    return tuple(unique.values())
+
+
 def _starts(request: GateRequest) -> list[str]:
     """Begin at the materials, and at the subjects themselves when those are known already."""
     artifacts = (*request.subjects, *request.materials)
@@ -130,8 +145,7 @@ def _annotation(artifact: Artifact, chain: Chain, name: str) -> str:
     value = artifact.annotations.get(name)
     if not value:
         for link in chain.about(str(artifact.digest)):
-            facts = link.gate.annotations.get(artifact.name, {})
-            value = facts.get(name, value)
+            value = link.facts.get(name, value)
     return value if isinstance(value, str) else ""
 
 

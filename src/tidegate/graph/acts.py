@@ -6,7 +6,7 @@ it was revoked gives nothing back, a reinstatement of itself included. What only
 stands all the same, so that revoking a key never frees what it had put into quarantine.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 
 from tidegate.core.attest.directive import Directive as Predicate
@@ -42,7 +42,7 @@ ACTORS: Mapping[str, frozenset[Role]] = MappingProxyType(
     }
 )
 """Who may do what. To take trust away is open to more than to give it back."""
-_TAKING = frozenset({
+TAKING = frozenset({
     "quarantine", "revoke-artifact", "revoke-key",
     "retract-approval", "retract-waiver", "retire-source",
 })  # fmt: skip
@@ -64,6 +64,16 @@ def to_predicate(act: Directive, *, owner: str) -> Predicate:
     )
 
 
+def original(rows: Iterable[DirectiveRow | None], replays: Container[int]) -> list[DirectiveRow]:
+    """Leave out directives that somebody appended again, unless they only take trust away.
+
+    To take it away twice harms nobody; that it be given back again, nobody signed.
+    """
+    return [
+        row for row in rows if row is not None and (row.kind in TAKING or row.index not in replays)
+    ]
+
+
 def fold(rows: Iterable[DirectiveRow], trust: TrustRoot) -> DirectiveState:
     """Return what holds after these directives, which are in log order and verified.
 
@@ -74,7 +84,7 @@ def fold(rows: Iterable[DirectiveRow], trust: TrustRoot) -> DirectiveState:
     revocations = [item for row in known if (item := revocation(row, trust)) is not None]
     state = DirectiveState()
     for row in known:
-        undone = row.kind not in _TAKING and _revoked(row, revocations)
+        undone = row.kind not in TAKING and _revoked(row, revocations)
         if undone or not _allowed(row, trust):
             continue
         state = state.apply(row.index, typed(row), row.principal, row.time)

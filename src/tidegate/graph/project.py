@@ -17,10 +17,11 @@ from tidegate.core.attest.verifier import VerifiedSigner, verify_envelope
 from tidegate.core.canonical import Json, dumps
 from tidegate.core.clock import Micros
 from tidegate.core.digest import sha256
-from tidegate.core.errors import BusyError, VerificationError
+from tidegate.core.errors import BusyError, LedgerError, VerificationError
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.stage import Outcome
+from tidegate.core.verify import check_belongs
 from tidegate.graph.rows import (
     ArtifactRow,
     AttestationRow,
@@ -104,14 +105,65 @@ class Projector:
 
     def _read(self, index: int, entry: Entry) -> tuple[Statement, VerifiedSigner]:
         data = None if entry.envelope is None else self.ledger.envelope(entry.envelope)
-        if data is None:
-            raise VerificationError("the envelope is missing or was erased", slug="no-envelope")
-        if str(sha256(data)) != entry.envelope:
-            raise VerificationError("the envelope was changed", slug="envelope-changed")
-        verified = verify_envelope(
-            Envelope.parse(data), self.trust, at=Micros(entry.time), index=index
+        return read_statement(index, entry, data, self.trust)
+
+
+def read_statement(
+    index: int, entry: Entry, envelope: bytes | None, trust: TrustRoot
+) -> tuple[Statement, VerifiedSigner]:
+    """Verify the envelope of a proved entry by the trust root; return what it says, and who.
+
+    Revocations are left out: they are read from such statements.
+
+    Raises:
+        VerificationError: The envelope is missing or another one, its signature does not count, or
+            it contradicts its entry.
+    """
+    if envelope is None:
+        raise VerificationError("the envelope is missing or was erased", slug="no-envelope")
+    if str(sha256(envelope)) != entry.envelope:
+        raise VerificationError("the envelope was changed", slug="envelope-changed")
+    signed = verify_envelope(Envelope.parse(envelope), trust, at=Micros(entry.time), index=index)
+    check_belongs(entry, signed.statement, signed.signers, index)
+    return signed.statement, signed.signers[0]
+
+
+def directive_row(
+    index: int, entry: Entry, statement: Statement, signer: VerifiedSigner
+) -> DirectiveRow:
+    """Return the row of a verified directive.
+
+    Raises:
+        VerificationError: It is none, or malformed.
+    """
+    act = Directive.of(statement)
+    payload = dumps(dict(act.payload)).decode()
+    return DirectiveRow(
+        index, act.kind, act.target, signer.principal, signer.key_id, act.expires, entry.time,
+        payload,
+    )  # fmt: skip
+
+
+def read_directive(
+    index: int, entry: Entry, envelope: bytes | None, trust: TrustRoot
+) -> DirectiveRow | None:
+    """Return the row of a directive's proved entry; ``None`` where its signature does not count.
+
+    Raises:
+        LedgerError: What it says is not there, and nobody can tell what it forbade.
+    """
+    if envelope is None or str(sha256(envelope)) != entry.envelope:
+        raise LedgerError(
+            "a directive is missing",
+            where=f"log {index}",
+            cause="it may be a quarantine or a revocation",
+            next_step="restore the store from a backup that holds it, or get the file again",
+            slug="directive-missing",
         )
-        return verified.statement, verified.signers[0]
+    try:
+        return directive_row(index, entry, *read_statement(index, entry, envelope, trust))
+    except VerificationError:
+        return None
 
 
 class Collected:
@@ -141,7 +193,7 @@ class Collected:
     def add(self, index: int, entry: Entry, statement: Statement, signer: VerifiedSigner) -> None:
         """Add what a verified statement says."""
         if statement.predicate_type == DIRECTIVE and entry.kind == "directive":
-            self._add_directive(index, entry, Directive.of(statement), signer)
+            self._directives.append(directive_row(index, entry, statement, signer))
         elif statement.predicate_type == GATE:
             self._add_gate(index, entry, statement, signer)
         else:
@@ -156,17 +208,6 @@ class Collected:
                     drill=False,
                 )
             )  # fmt: skip
-
-    def _add_directive(
-        self, index: int, entry: Entry, act: Directive, signer: VerifiedSigner
-    ) -> None:
-        payload = dumps(dict(act.payload)).decode()
-        self._directives.append(
-            DirectiveRow(
-                index, act.kind, act.target, signer.principal, signer.key_id, act.expires,
-                entry.time, payload,
-            )
-        )  # fmt: skip
 
     def _add_gate(
         self, index: int, entry: Entry, statement: Statement, signer: VerifiedSigner

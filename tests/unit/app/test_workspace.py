@@ -93,7 +93,7 @@ def _same_json(data: bytes, changed: bytearray) -> bool:
 def test_a_deleted_statement_is_a_gap(shop: Workspace, digest: str) -> None:
     """Evidence without the gate's statement proves nothing, and says what is missing."""
     whole = export_evidence(shop, digest)
-    less = Evidence(whole.digest, whole.checkpoint, ())
+    less = Evidence(whole.digest, whole.checkpoint, whole.entries, {})
     found = verify_evidence(less, shop.trust, now=shop.clock.now())
     assert found.exit_code == 1
     assert any(gap.startswith("ingest") for gap in found.gaps)
