@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tidegate import __version__
 from tidegate.core.attest import envelope as dsse
 from tidegate.core.attest.chain import sign_trust_root
 from tidegate.core.attest.directive import Directive
@@ -30,6 +29,7 @@ from tidegate.core.stage import Outcome, Stage
 from tidegate.interop.bundle import Bundle, KeyHint
 from tidegate.interop.modelfiles import HashType, Serialization
 from tidegate.interop.oms import GIT_PATHS, sign_model
+from tidegate.version import __version__
 
 AT = parse_iso("2026-11-22T12:00:00+00:00")
 MODEL = {"config.json": b'{"layers": 2}\n', "weights/layer-0.bin": bytes(range(256)) * 4}

@@ -10,7 +10,7 @@ True
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from tidegate.version import __version__
 
 if TYPE_CHECKING:
     from tidegate.app.pipeline import Pipeline
@@ -68,6 +68,7 @@ __all__ = [
     "TrustRoot",
     "Verification",
     "Workspace",
+    "__version__",
     "read_verified",
     "render",
     "scan_path",

@@ -16,10 +16,10 @@ from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 
-from tidegate import __version__
 from tidegate.cli import GROUPS, build_app, output
 from tidegate.core.errors import StoreError, SubjectError, TidegateError, UsageError
 from tidegate.telemetry import redact
+from tidegate.version import __version__
 
 INTERRUPTED = 130
 """128 + SIGINT."""

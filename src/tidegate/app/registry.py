@@ -4,12 +4,13 @@ Signature and bill of materials lie beside the model (``model.oms.json``, ``mode
 are written only when the gate allows: a model that was refused is left without a signature.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidegate import __version__
+from tidegate.app.signers import model_trust, standing
 from tidegate.app.workspace import Workspace
 from tidegate.core.artifact.reference import Resolved, resolve
 from tidegate.core.decision import Decision
@@ -39,6 +40,7 @@ from tidegate.gates.registry.gate import (
 )
 from tidegate.gates.signature import SignedModel
 from tidegate.interop.oms import sign_model
+from tidegate.version import __version__
 
 SIGNATURE_SUFFIX = ".oms.json"
 BOM_SUFFIX = ".cdx.json"
@@ -111,24 +113,40 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         gate = AdmitGate(
             SignedModel(admission.path, signature),
             BomFile(bom, complete.missing, complete.score),
-            workspace.trust,
+            standing(workspace, at=workspace.clock.now(), index=None),
         )
-        decision = workspace.run(gate, _admission_order(admission, alias, signature, bom))
-        if decision.outcome is Outcome.ALLOW and not admission.dry_run:
-            signature_path(admission.path).write_bytes(signature.read_bytes())
-            bom_path(admission.path).write_bytes(bom.read_bytes())
-    if decision.outcome is Outcome.ALLOW and meant is None and not admission.dry_run:
+        order = _admission_order(admission, found.digest, signature, bom)
+        decision = workspace.run(gate, order)
+        # What was tried, or only exercised, changes nothing.
+        holds = decision.outcome is Outcome.ALLOW and not (admission.dry_run or admission.drill)
+        if holds:
+            _put(signature_path(admission.path), signature.read_bytes())
+            _put(bom_path(admission.path), bom.read_bytes())
+    if holds and meant is None:
         workspace.act(Alias(name=alias, digest=str(found.digest), reason="admitted"))
     return decision
 
 
-def _admission_order(admission: Admission, alias: str, signature: Path, bom: Path) -> Order:
-    card = admission.card
+def _put(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, and through no link that lies in its place."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
+        try:
+            part.write(data)
+            part.flush()
+            os.fchmod(part.fileno(), 0o644)
+            Path(part.name).replace(path)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
+
+
+def _admission_order(admission: Admission, digest: Digest, signature: Path, bom: Path) -> Order:
+    card, alias = admission.card, alias_name(admission.name, admission.version)
     facts = {"name": admission.name, "version": admission.version}
     facts |= {key: value for key in ("owner", "licence") if (value := getattr(card, key))}
     return Order(
         action="admit",
-        subjects=(Target(alias, "model", admission.path, annotations=facts),),
+        subjects=(Target(alias, "model", admission.path, digest, facts),),
         parameters={
             "name": admission.name,
             "version": admission.version,
@@ -177,7 +195,9 @@ def promote_model(workspace: Workspace, promotion: Promotion) -> Decision:
     parameters = promotion_parameters(promotion.name, promotion.version, promotion.stage)
     if promotion.profile is not None:
         parameters["profile"] = str(resolve(promotion.profile).digest)
-    gate = PromoteGate(SignedModel(promotion.path, signature_path(promotion.path)), workspace.trust)
+    signature = signature_path(promotion.path)
+    trust = model_trust(workspace, digest, signature, drill=promotion.drill)
+    gate = PromoteGate(SignedModel(promotion.path, signature), trust)
     order = Order(
         action="promote",
         subjects=(Target(alias, "model", promotion.path, Digest.parse(digest)),),
@@ -187,7 +207,7 @@ def promote_model(workspace: Workspace, promotion: Promotion) -> Decision:
         drill=promotion.drill,
     )
     decision = workspace.run(gate, order)
-    if decision.outcome is Outcome.ALLOW and not promotion.dry_run:
+    if decision.outcome is Outcome.ALLOW and not (promotion.dry_run or promotion.drill):
         reason = f"promoted {alias}, log {decision.index}"
         workspace.act(Alias(name=stage_name, digest=digest, reason=reason))
     return decision

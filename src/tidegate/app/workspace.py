@@ -14,7 +14,6 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from tidegate import __version__
 from tidegate.app.ports import (
     PathResolver,
     PolicyJudge,
@@ -32,7 +31,7 @@ from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import AccessError, TrustError, UsageError
 from tidegate.core.identity.keys import PrivateKey
 from tidegate.core.identity.roles import Role
-from tidegate.core.identity.trust import Purpose, TrustRoot
+from tidegate.core.identity.trust import Purpose, TrustRoot, check_not_revoked
 from tidegate.core.ledger.log import Log
 from tidegate.core.ledger.note import NoteSigner
 from tidegate.core.policy.directive_state import DirectiveState
@@ -58,6 +57,7 @@ from tidegate.store.engine import open_engine
 from tidegate.store.log import SqlLogStorage
 from tidegate.store.projections import SqlProjections
 from tidegate.tables.schema import TableSchema
+from tidegate.version import __version__
 
 HOME = ".tidegate"
 LOG_PRINCIPAL = "ledger"
@@ -276,6 +276,13 @@ class Workspace:
         trusted = self.trust.key(
             signer.verifier.key_id, at=self.clock.now(), purpose=Purpose.ATTEST
         )
+        if trusted.principal != self.act_as:
+            raise AccessError(
+                f"the key that is kept for {self.act_as} is {trusted.principal}'s",
+                where=f"key {signer.verifier.key_id}",
+                next_step=f"act as {trusted.principal} (--as), or restore the key",
+                slug="other-principal",
+            )
         return Principal(self.act_as, trusted.roles, signer)
 
     @cached_property
@@ -308,7 +315,12 @@ class Workspace:
     def run(
         self, gate: Gate, order: Order, schemas: Mapping[str, TableSchema] | None = None
     ) -> Decision:
-        """Run a gate. See :meth:`tidegate.gates.runner.GateRunner.run`."""
+        """Run a gate. See :meth:`tidegate.gates.runner.GateRunner.run`.
+
+        Raises:
+            TrustError: The principal's key was revoked: nothing that it says would count.
+        """
+        self._check_standing(self.directives())
         if not order.dry_run:
             self.notary.authorise(gate.stage)
         return self.runner(schemas).run(gate, order)
@@ -318,7 +330,9 @@ class Workspace:
 
         Raises:
             AccessError: The principal's key can't be used, or its role does not allow the act.
+            TrustError: The principal's key was revoked.
         """
+        self._check_standing(self.directives())
         # What it follows makes it unlike any other act: one that is appended again is a replay.
         predicate = replace(
             to_predicate(directive, owner=self.principal.name), extra={"after": self.ledger.size()}
@@ -326,6 +340,10 @@ class Workspace:
         check_actor(self.principal, directive.kind)
         subject = _subject(directive, predicate.target)
         return self.notary.publish(predicate.statement((subject,)), kind="directive")
+
+
+    def _check_standing(self, state: DirectiveState) -> None:
+        check_not_revoked(self.principal.key_id, None, revocations(state))
 
 
 TOOL = Tool("tidegate", __version__)

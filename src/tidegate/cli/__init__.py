@@ -83,8 +83,8 @@ def build_app(groups: Iterable[CommandGroup] = GROUPS) -> "App":
     """Return the application with its commands registered, none of them imported."""
     from cyclopts import App  # noqa: PLC0415 - keeps --version light
 
-    from tidegate import __version__  # noqa: PLC0415 - same
     from tidegate.cli.console import HelpConsole  # noqa: PLC0415 - same
+    from tidegate.version import __version__  # noqa: PLC0415 - same
 
     app = App(
         name="tidegate",

@@ -189,24 +189,27 @@ def width() -> int:
 
 
 def _style(options: "Reporting", *, colour: bool) -> "Style":
-    from tidegate import __version__  # noqa: PLC0415 - keeps --version light
     from tidegate.report import Style  # noqa: PLC0415 - same
+    from tidegate.version import __version__  # noqa: PLC0415 - keeps --version light
 
     return Style(version=__version__, width=width(), colour=colour, explain=options.explain)
 
 
 def _error_text(error: TidegateError) -> str:
     rows = [
-        ("error", f"{error.code}: {error.problem}", 3),
+        ("error", error.problem, 3),
         ("where", error.where, 2),
         ("because", error.cause, 3),
         ("next", error.next_step, 3),
     ]
-    return "".join(_row(label, text, lines) for label, text, lines in rows if text)
+    return "".join(_row(label, text, lines, error.code) for label, text, lines in rows if text)
 
 
-def _row(label: str, text: str, lines: int) -> str:
-    return _paragraph(label.ljust(_LABEL), redact(text[:4_000]), lines=lines)
+def _row(label: str, text: str, lines: int, code: str) -> str:
+    shown = redact(text[:4_000])
+    # The code is apart: "passphrase: the" would read as a secret.
+    said = f"{code}: {shown}" if label == "error" else shown
+    return _paragraph(label.ljust(_LABEL), said, lines=lines)
 
 
 def _paragraph(label: str, text: str, *, lines: int | None = None) -> str:

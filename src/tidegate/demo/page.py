@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from tidegate import __version__
 from tidegate.app.picture import graph
 from tidegate.app.workspace import Workspace
 from tidegate.demo.narrator import Narrator
 from tidegate.demo.release_scenes import ALIAS
 from tidegate.gates.custody import Custody
 from tidegate.report.story import Card, Command, Story, Table, render
+from tidegate.version import __version__
 
 _PEOPLE = "dana (data), tara (training), vic (validation), rory (release) and omar (operation)"
 
