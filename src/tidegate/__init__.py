@@ -10,7 +10,7 @@ True
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tidegate.version import __version__
+from tidegate.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tidegate.app.pipeline import Pipeline
@@ -68,7 +68,6 @@ __all__ = [
     "TrustRoot",
     "Verification",
     "Workspace",
-    "__version__",
     "read_verified",
     "render",
     "scan_path",
