@@ -82,18 +82,16 @@ def found(
     """
     home, clock = root / HOME, clock or SystemClock()
     if home.exists() or (root / FILE).exists():
-        raise UsageError(
-            "there is a workspace here already",
-            where=str(home if home.exists() else root / FILE),
-            next_step="use it, or name another folder",
-            slug="workspace-exists",
-        )
+        raise _exists(home if home.exists() else root / FILE)
     if not founders:
         raise UsageError("a workspace needs a principal", slug="no-founder")
     made_root = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     try:
-        home.mkdir(mode=0o700)
+        home.mkdir(mode=0o700)  # one process alone gets past it, and may clean up after itself
+    except FileExistsError:
+        raise _exists(home) from None
+    try:
         identifier = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
         text = _TOML.format(name=name, id=identifier, principal=founders[0].name)
         (root / FILE).write_text(text, "utf-8")
@@ -104,6 +102,15 @@ def found(
         if made_root:
             shutil.rmtree(root, ignore_errors=True)
         raise
+
+
+def _exists(place: Path) -> UsageError:
+    return UsageError(
+        "there is a workspace here already",
+        where=str(place),
+        next_step="use it, or name another folder",
+        slug="workspace-exists",
+    )
 
 
 def _found(

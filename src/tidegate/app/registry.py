@@ -4,7 +4,6 @@ Signature and bill of materials lie beside the model (``model.oms.json``, ``mode
 are written only when the gate allows: a model that was refused is left without a signature.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from tidegate.gates.registry.gate import (
 )
 from tidegate.gates.signature import SignedModel
 from tidegate.interop.oms import sign_model
+from tidegate.logbook.durable import replace_file
 from tidegate.version import __version__
 
 SIGNATURE_SUFFIX = ".oms.json"
@@ -120,24 +120,11 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         # What was tried, or only exercised, changes nothing.
         holds = decision.outcome is Outcome.ALLOW and not (admission.dry_run or admission.drill)
         if holds:
-            _put(signature_path(admission.path), signature.read_bytes())
-            _put(bom_path(admission.path), bom.read_bytes())
+            replace_file(signature_path(admission.path), signature.read_bytes())
+            replace_file(bom_path(admission.path), bom.read_bytes())
     if holds and meant is None:
         workspace.act(Alias(name=alias, digest=str(found.digest), reason="admitted"))
     return decision
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, and through no link that lies in its place."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-        try:
-            part.write(data)
-            part.flush()
-            os.fchmod(part.fileno(), 0o644)
-            Path(part.name).replace(path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
 
 
 def _admission_order(admission: Admission, digest: Digest, signature: Path, bom: Path) -> Order:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.app.registry import signature_path
+from tidegate.app.signers import model_trust
 from tidegate.app.workspace import TOOL, Workspace
 from tidegate.core.attest import envelope as dsse
 from tidegate.core.attest.statement import Statement, Subject
@@ -11,6 +12,7 @@ from tidegate.core.attest.uris import PAYLOAD_TYPE, VERIFICATION_SUMMARY
 from tidegate.core.canonical import dumps
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest
+from tidegate.core.errors import UsageError
 from tidegate.core.stage import Outcome
 from tidegate.gates.contract import Order, Target
 from tidegate.gates.serve import ServeGate
@@ -38,9 +40,8 @@ def check_deployment(workspace: Workspace, deployment: Deployment) -> Decision:
     """Verify a deployment's bytes against the ledger, its signature and its whole chain."""
     meant = workspace.directives().resolve(deployment.alias)
     signature = deployment.signature or signature_path(deployment.path)
-    gate = ServeGate(
-        SignedModel(deployment.path, signature), workspace.trust, deployment.alias, meant
-    )
+    trust = model_trust(workspace, meant, signature, drill=deployment.drill)
+    gate = ServeGate(SignedModel(deployment.path, signature), trust, deployment.alias, meant)
     order = Order(
         action="check",
         subjects=(Target(deployment.alias, "model", deployment.path),),
@@ -56,7 +57,17 @@ def summarise(workspace: Workspace, decision: Decision, alias: str, target: Path
     """Sign a verification summary of a check, log it, write it to a file; return the log index.
 
     Undecided is FAILED there: a reader of summaries knows two outcomes.
+
+    Raises:
+        UsageError: The check was a dry run: nothing in the log says it.
     """
+    if decision.index is None:
+        raise UsageError(
+            "a check that was not logged has no summary",
+            where=alias,
+            next_step="run the check without --dry-run",
+            slug="not-logged",
+        )
     subject = decision.subjects[0]
     predicate = build_verification_summary(
         verifier=VERIFIER,

@@ -341,7 +341,6 @@ class Workspace:
         subject = _subject(directive, predicate.target)
         return self.notary.publish(predicate.statement((subject,)), kind="directive")
 
-
     def _check_standing(self, state: DirectiveState) -> None:
         check_not_revoked(self.principal.key_id, None, revocations(state))
 

@@ -37,7 +37,7 @@ RULES = (
     ),
 )
 _DETECTOR = Detector("model-signature", "1")
-_MAX_BUNDLE = 16 << 20
+MAX_BUNDLE = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,12 @@ class SignedModel:
 
 
 def signature_check(model: SignedModel, trust: TrustRoot) -> Check:
-    """Check that a trusted releaser's signature covers every file of a model."""
+    """Check that a trusted releaser's signature covers every file of a model.
+
+    Args:
+        model: What, and its signature.
+        trust: Whose keys count: the caller leaves out those that had ended or were revoked.
+    """
     return Check("signature", "TG-REG-01", _DETECTOR, lambda: _verify(model, trust))
 
 
@@ -71,7 +76,7 @@ def _verify(model: SignedModel, trust: TrustRoot) -> CheckResult:
             Location(str(model.bundle or model.path.name)),
         ), present=False)  # fmt: skip
     try:
-        bundle = Bundle.parse(model.bundle.read_bytes()[: _MAX_BUNDLE + 1])
+        bundle = Bundle.parse(model.bundle.read_bytes()[: MAX_BUNDLE + 1])
         files = _verified_files(model.path, bundle, model_keys(trust))
     except TidegateError as error:
         return _result(model, Finding(
