@@ -22,6 +22,7 @@ from tidegate.core.stage import Outcome, Stage
 from tidegate.core.verify import LoggedStatement, Verification, VerifiedEntry
 from tidegate.graph.rows import ArtifactRow
 
+PROMOTE = "promote"
 CONTEXT_KINDS = frozenset({"code", "environment", "order", "policy", "report", "image"})
 """Kinds that accompany data and models: named by digest in statements, admitted by no gate."""
 MAKING = (Stage.INGEST, Stage.PREPARE, Stage.TRAIN)
@@ -197,17 +198,18 @@ class ChainReader:
         return found.kinds.get(digest, "artifact")
 
     def _read_about(self, digest: str, found: "_Found", *, drill: bool) -> None:
-        """Take the newest statement of each stage."""
-        spoken: set[Stage] = set()
+        """Take the newest statement of each action; a refused promotion changed nothing."""
+        spoken: set[tuple[Stage, str]] = set()
         for index in reversed(self.statements.about(digest, drill=drill)):
             try:
                 logged = self.statements.logged(index)
                 if logged is None:
                     found.erased.append(digest)
                     continue
-                stage, is_drill = claimed(logged)
-                if is_drill is drill and stage not in spoken:
-                    spoken.add(stage)
+                claim = claimed(logged)
+                said = claim.stage, claim.action
+                if claim.drill is drill and not claim.idle and said not in spoken:
+                    spoken.add(said)
                     found.add(self.verify(logged, digest))
             except TidegateError as error:
                 found.broken.append(Broken(index, digest, f"{error.code}: {error}"[:300]))
@@ -219,7 +221,7 @@ class ChainReader:
             TidegateError: A link of it does not hold; see :meth:`Verification.verify`. Or it says
                 that somebody else acted than who signed it (slug ``contradiction``).
         """
-        stage, _ = claimed(logged)
+        stage = claimed(logged).stage
         verified = self.verification.verify(logged, stage=stage, about=Digest.parse(digest))
         gate = GatePredicate.of(verified.statement)
         actor = (gate.actor.principal, gate.actor.key_id)
@@ -233,14 +235,30 @@ class ChainReader:
         return Link(digest, verified, gate)
 
 
-def claimed(logged: LoggedStatement) -> tuple[Stage, bool]:
-    """Return a gate statement's stage, and whether it is a drill's, before it is verified.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a gate statement says of itself, before it is verified."""
+
+    stage: Stage
+    action: str
+    drill: bool
+    idle: bool
+    """A promotion that was refused: an attempt, which left everything as it was."""
+
+
+def claimed(logged: LoggedStatement) -> Claim:
+    """Read what a gate statement says of itself.
 
     Raises:
         VerificationError: It is not well-formed.
     """
     gate = GatePredicate.of(Statement.parse(Envelope.parse(logged.envelope).payload))
-    return gate.gate.stage, gate.drill or Entry.parse(logged.entry).kind == "drill"
+    return Claim(
+        gate.gate.stage,
+        gate.gate.action,
+        gate.drill or Entry.parse(logged.entry).kind == "drill",
+        gate.gate.action == PROMOTE and gate.outcome is not Outcome.ALLOW,
+    )
 
 
 class _Found:

@@ -63,8 +63,8 @@ def _spoken(
             logged = chains.statements.logged(index)
             if logged is None:
                 continue
-            stage, is_drill = claimed(logged)
-            if stage not in query.stages or is_drill is not query.drill:
+            claim = claimed(logged)
+            if claim.stage not in query.stages or claim.drill is not query.drill:
                 continue
             link = chains.verify(logged, digest)
         except TidegateError:
