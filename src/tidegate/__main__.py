@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.notice("interrupted; run the same command again to go on")
         return INTERRUPTED
     except TidegateError as error:
-        return _fail(error, as_json=as_json)
+        return _fail(_full_disk(error) or error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the surface's last line
         known = _known(error)
         return _fail(known, as_json=as_json) if known else _bug(error, as_json=as_json)
@@ -136,22 +136,33 @@ def _known(error: BaseException) -> TidegateError | None:
     return None
 
 
+def _full_disk(error: TidegateError) -> StoreError | None:
+    """Say that the disk is full, whatever could not be written for that reason."""
+    reason = error.__cause__ or error.__context__
+    if isinstance(reason, OSError) and reason.errno in _DISK and not isinstance(error, StoreError):
+        return _disk(reason.errno, error.where)
+    return None
+
+
+def _disk(number: int | None, where: str | None) -> StoreError:
+    return StoreError(
+        "the disk can't be written",
+        where=where,
+        cause=os.strerror(number or 0),
+        next_step="free space or choose another folder, then run the command again",
+        slug="disk",
+    )
+
+
 def _known_os_error(error: OSError) -> TidegateError | None:
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
-    cause = os.strerror(error.errno or 0)
     if error.errno in _DISK:
-        return StoreError(
-            "the disk can't be written",
-            where=named,
-            cause=cause,
-            next_step="free space or choose another folder, then run the command again",
-            slug="disk",
-        )
+        return _disk(error.errno, named)
     if error.errno in _PATH and named is not None and not Path(named).is_relative_to(_OURS):
         return SubjectError(
             "this path can't be used",
             where=named,
-            cause=cause,
+            cause=os.strerror(error.errno),
             next_step="check the path, and what this user may do there",
             slug="path",
         )

@@ -112,7 +112,10 @@ def contents(root: Path) -> dict[str, str]:
 def _digest(path: Path) -> str:
     if path.is_symlink():
         return f"link {path.readlink()}"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+    except PermissionError:  # never for root
+        return "closed"
 
 
 def _rows(path: Path) -> str:

@@ -8,9 +8,11 @@ file or directory
 """
 
 import errno
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tidegate.core.errors import SubjectError, UnreadableSubject
+from tidegate.core.errors import SubjectError, UnreadableSubject, VerificationError
 
 _NOT_THERE = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
@@ -55,3 +57,17 @@ def _refused(path: Path, what: str, error: OSError, next_step: str) -> SubjectEr
         next_step=next_step if missing else "make it readable for this user",
         slug=slug,
     )
+
+
+@contextmanager
+def about(path: Path) -> Generator[None]:
+    """Let errors about what is in a file name the file.
+
+    Raises:
+        VerificationError: What the block raised, with the file in its ``where``.
+    """
+    try:
+        yield
+    except VerificationError as error:
+        error.where = f"{path}: {error.where}" if error.where else str(path)
+        raise

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tidegate.app.reading import about
 from tidegate.core.attest.chain import load_trust_root
 from tidegate.core.attest.envelope import Envelope
 from tidegate.core.canonical import dumps, loads
@@ -42,10 +43,12 @@ def read_chain(path: Path) -> tuple[Envelope, ...]:
             next_step="name the file that `tidegate trust export` wrote",
             slug="no-trust-root",
         ) from None
-    fields = Fields(loads(data, what="the trust root", limit=_MAX_BYTES), "trust-chain")
-    if fields.text("schema", limit=100) != SCHEMA:
-        raise fields.refuse("this version can't read it", where="schema")
-    return tuple(map(Envelope.from_json, fields.array("versions", limit=_MAX_VERSIONS, low=1)))
+    with about(path):
+        fields = Fields(loads(data, what="the trust root", limit=_MAX_BYTES), "trust-chain")
+        if fields.text("schema", limit=100) != SCHEMA:
+            raise fields.refuse("this version can't read it", where="schema")
+        versions = fields.array("versions", limit=_MAX_VERSIONS, low=1)
+        return tuple(map(Envelope.from_json, versions))
 
 
 def write_chain(path: Path, versions: Sequence[Envelope]) -> None:
@@ -78,7 +81,9 @@ def read_trust(path: Path, pin: Digest | None) -> TrustRoot:
         TrustError: The file is missing, or does not hold the pinned version.
         SignatureError: A version lacks signatures.
     """
-    return load_trust_root(read_chain(path), anchor=pin)
+    chain = read_chain(path)
+    with about(path):
+        return load_trust_root(chain, anchor=pin)
 
 
 def named_trust(path: Path, pin: Digest | None) -> TrustRoot:

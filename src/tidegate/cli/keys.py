@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.app import keyring
-from tidegate.app.reading import read_file
+from tidegate.app.reading import about, read_file
 from tidegate.app.trustees import Published
 from tidegate.app.workspace import LOG_PRINCIPAL, Workspace
 from tidegate.cli import output, session
@@ -176,9 +176,9 @@ def _roles(text: str) -> frozenset[Role]:
 
 def _read_public(path: Path) -> PublicKey:
     named = "name the file that `tidegate keys export` wrote"
-    return PublicKey.from_pem(
-        read_file(path, what="the public key", limit=MAX_PEM, next_step=named)
-    )
+    data = read_file(path, what="the public key", limit=MAX_PEM, next_step=named)
+    with about(path):
+        return PublicKey.from_pem(data)
 
 
 def _word(passphrase: bytes | None) -> str:

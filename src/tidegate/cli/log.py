@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.app import logbook, witnessing
+from tidegate.app.reading import about
 from tidegate.app.trust import CHAIN, named_trust, read_pin, read_trust
 from tidegate.app.workspace import HOME, check_home
 from tidegate.cli import output, session
@@ -119,7 +120,9 @@ def verify_proof(
     root = named_trust(trust, anchor) if trust else read_trust(home / CHAIN, anchor)
     if anchor is None:
         output.notice(f"trusting {root.workspace} by the file alone; pin it with --pin")
-    proof, entry, verified = logbook.verify_proof(read_bytes(file), root)
+    data = read_bytes(file)
+    with about(file):
+        proof, entry, verified = logbook.verify_proof(data, root)
     facts = {
         "index": proof.index,
         "log": verified.checkpoint.origin,

@@ -132,7 +132,9 @@ def read_passphrase(
     """
     if fd is not None and file is not None:
         raise UsageError(
-            "--passphrase-fd and --passphrase-file exclude each other", slug="passphrase"
+            "--passphrase-fd and --passphrase-file exclude each other",
+            next_step="give one of them",
+            slug="passphrase",
         )
     if fd is not None:
         return _checked(_from_fd(fd), f"file descriptor {fd}")
@@ -142,7 +144,7 @@ def read_passphrase(
         return None
     answer = getpass(f"{prompt}: ")
     if confirm and getpass(f"{prompt}, again: ") != answer:
-        raise AccessError("the two passphrases differ", slug="passphrase")
+        raise AccessError("the two passphrases differ", next_step="run it again", slug="passphrase")
     return _checked(answer.encode(), "the terminal")
 
 
@@ -175,7 +177,11 @@ def _from_file(file: Path) -> bytes:
 
 def _unreadable(where: str, error: OSError) -> AccessError:
     return AccessError(
-        "the passphrase can't be read", where=where, cause=error.strerror, slug="passphrase"
+        "the passphrase can't be read",
+        where=where,
+        cause=error.strerror,
+        next_step="name a file or an open descriptor that holds it",
+        slug="passphrase",
     )
 
 
@@ -183,5 +189,10 @@ def _checked(read: bytes, where: str) -> bytes:
     text = read.removesuffix(b"\n").removesuffix(b"\r")
     if not text or len(text) > MAX_PASSPHRASE:
         problem = "is empty" if not text else f"is longer than {MAX_PASSPHRASE} bytes"
-        raise AccessError(f"the passphrase {problem}", where=where, slug="passphrase")
+        raise AccessError(
+            f"the passphrase {problem}",
+            where=where,
+            next_step="check what is there",
+            slug="passphrase",
+        )
     return text

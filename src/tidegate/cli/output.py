@@ -264,6 +264,10 @@ def _write(stream: TextIO, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         _silence(stream)
+    except OSError:
+        _silence(stream)
+        if stream is not sys.stderr:  # there is nowhere else to say it
+            raise
 
 
 def _silence(stream: TextIO) -> None:

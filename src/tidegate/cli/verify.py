@@ -7,7 +7,7 @@ from cyclopts import App
 
 from tidegate.app.evidence import Evidence, custody_of, verify_evidence
 from tidegate.app.names import find_artifact
-from tidegate.app.reading import read_file
+from tidegate.app.reading import about, read_file
 from tidegate.app.trust import named_trust
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Place
@@ -60,14 +60,15 @@ def verify(
 
 def _offline(file: Path, artifact: str, trust: Path, pin: str | None) -> Custody:
     named = "name the file that `tidegate evidence export` wrote"
-    evidence = Evidence.parse(
-        read_file(file, what="the evidence", limit=_MAX_FILE, next_step=named)
-    )
+    data = read_file(file, what="the evidence", limit=_MAX_FILE, next_step=named)
+    with about(file):
+        evidence = Evidence.parse(data)
     _check_subject(evidence, artifact)
     root = named_trust(trust, Digest.parse(pin) if pin else None)
     if pin is None:
         output.notice(f"trusting {root.workspace} by the file alone; pin it with --pin")
-    return verify_evidence(evidence, root, now=SystemClock().now())
+    with about(file):
+        return verify_evidence(evidence, root, now=SystemClock().now())
 
 
 def _check_subject(evidence: Evidence, artifact: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from tidegate.core.errors import LedgerError, StoreError, UsageError, VerificationError
+from tidegate.core.errors import LedgerError, SchemaError, StoreError, UsageError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.log import StoredTiles
 from tidegate.core.ledger.note import Note
@@ -32,6 +32,7 @@ from tidegate.store.transactions import reading
 
 _PAGES = 1_024
 _UNUSED = Path("unused")
+_SPOILT = frozenset({"not-a-database", "damaged", "foreign-database"})
 
 
 def backup(url: str, target: Path) -> int:
@@ -92,8 +93,13 @@ def restore(source: Path, url: str) -> list[str]:
     if not source.is_file():
         raise StoreError("there is no copy here", where=str(source), slug="missing")
     with _aside(target) as part:
-        _copy(source, part, engine)
-        copy = open_engine(f"sqlite:///{part}")
+        try:
+            _copy(source, part, engine)
+            copy = open_engine(f"sqlite:///{part}")
+        except StoreError as error:
+            if isinstance(error, SchemaError) or error.slug in _SPOILT:
+                error.where = str(source)  # what it was copied to is gone by now
+            raise
         try:
             return check_logs(copy)
         finally:

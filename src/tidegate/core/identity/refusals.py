@@ -40,10 +40,13 @@ _CASES: dict[type[TidegateError], dict[str, tuple[str, str | None]]] = {
     },
     AccessError: {
         "bad-key-file": ("not this principal's key file", "restore it from a backup"),
-        "bad-passphrase": ("the passphrase does not open the key, or the file was changed", None),
+        "bad-passphrase": (
+            "the passphrase does not open the key, or the file was changed",
+            "give the passphrase that sealed it",
+        ),
         "key-permissions": ("others may read or change the private key", "chmod 600 the file"),
-        "key-unreadable": ("the key can't be read", None),
-        "key-unwritten": ("the key can't be written", None),
+        "key-unreadable": ("the key can't be read", "make it readable for this user alone"),
+        "key-unwritten": ("the key can't be written", "check the folder, and its free space"),
         "no-key": ("there is no such key here", "create it, or name another principal"),
         "passphrase-needed": (
             "the key is sealed",
