@@ -39,6 +39,7 @@ lint: $(STAMP)  ## format check, lint, types, import contracts, generated files
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/shape.py
+	$(BIN)/python tools/reference.py --check
 
 format: $(STAMP)  ## format and fix what can be fixed
 	$(BIN)/ruff format .
