@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from tidegate.app.checks import SignedChecks
 from tidegate.app.ports import (
     PathResolver,
     PolicyJudge,
@@ -25,7 +26,7 @@ from tidegate.app.trust import CHAIN, read_pin, read_trust
 from tidegate.config import Settings, load
 from tidegate.core.attest.gate import Tool
 from tidegate.core.attest.statement import Subject
-from tidegate.core.clock import Clock, SystemClock
+from tidegate.core.clock import SECOND, Clock, SystemClock
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import AccessError, TrustError, UsageError
@@ -109,7 +110,9 @@ class Workspace:
         return cls(
             root=root,
             settings=settings,
-            engine=open_engine(store_url(root, settings)),
+            engine=open_engine(
+                store_url(root, settings), busy_timeout=settings.store.busy_timeout / SECOND
+            ),
             clock=clock or SystemClock(),
             act_as=act_as or settings.signing.principal,
             unlock=unlock,
@@ -309,7 +312,7 @@ class Workspace:
                 self.clock,
             ),
             notary=self.notary,
-            cache=SqlCheckCache(self.engine, self.id),
+            cache=SignedChecks(SqlCheckCache(self.engine, self.id), self.principal.signer),
         )
 
     def run(

@@ -232,6 +232,12 @@ class ChainReader:
                 cause=f"it names {actor[0][:80]}",
                 slug="contradiction",
             )
+        if gate.outcome is Outcome.ALLOW and not _is_whole(gate):
+            raise VerificationError(
+                "the statement allows what its checks did not wholly see",
+                where=f"entry {logged.index}",
+                slug="contradiction",
+            )
         return Link(digest, verified, gate)
 
 
@@ -258,6 +264,16 @@ def claimed(logged: LoggedStatement) -> Claim:
         gate.gate.action,
         gate.drill or Entry.parse(logged.entry).kind == "drill",
         gate.gate.action == PROMOTE and gate.outcome is not Outcome.ALLOW,
+    )
+
+
+def _is_whole(gate: GatePredicate) -> bool:
+    """Tell whether an enforced rule decided, and every check examined all that it planned."""
+    enforced = any(rule.get("mode") == "enforce" for rule in gate.rules)
+    coverages = [check["coverage"] for check in gate.checks]
+    return bool(enforced and coverages) and all(
+        0 < seen["examined"] >= seen["planned"] and not (seen["skipped"] or seen["failed"])
+        for seen in coverages
     )
 
 

@@ -7,10 +7,11 @@ and never allows.
 import logging
 from collections.abc import Iterator
 
+from tidegate.core.canonical import dumps
 from tidegate.core.decision import CheckOutcome
 from tidegate.core.errors import TidegateError
 from tidegate.core.finding import Coverage, Skipped
-from tidegate.core.policy.facts import Fact, FactType
+from tidegate.core.policy.facts import Fact, FactSet, FactType
 from tidegate.core.stage import Outcome
 from tidegate.gates.contract import Artifact, Check, CheckResult, Scalar
 
@@ -21,12 +22,15 @@ def inspect(check: Check) -> tuple[CheckOutcome, CheckResult | None]:
     """Run a check to its end or to its failure."""
     try:
         result = check.run()
+        outcome = _finished(check, result)
+        dumps(outcome.to_json())  # what can't be signed, or is no fact, fails here and undecided
+        FactSet(facts_of(outcome, result))
     except TidegateError as error:
         return _failed(check, f"{error.code}: {error}"), None
     except Exception as error:  # noqa: BLE001 - the runner's one boundary: a broken check is undecided
         _log.exception("check %s failed", check.id)
         return _failed(check, f"{type(error).__name__} in the check"), None
-    return _finished(check, result), result
+    return outcome, result
 
 
 def _failed(check: Check, error: str) -> CheckOutcome:

@@ -1,8 +1,9 @@
 """Resume by content address: a check that ran to its end over the same bytes is not run again.
 
-The key is a digest over the check, its instrument's version, the subjects, the materials and what
-else it says that it depends on. Only complete results are kept; byproducts are never recalled, so a
-check that writes files states no ``resume_key``.
+The key is a digest over the check, its instrument's version and Tidegate's own, the subjects and
+materials with their names (many readers go by a file's suffix), and what else it says that it
+depends on. Only complete results are kept; byproducts are never recalled, so a check that writes
+files states no ``resume_key``.
 """
 
 from typing import Protocol
@@ -11,8 +12,9 @@ from tidegate.core.canonical import Json, dumps, loads
 from tidegate.core.digest import sha256
 from tidegate.core.errors import VerificationError
 from tidegate.core.finding import Coverage, Finding
-from tidegate.gates.contract import Check, CheckResult, GateRequest
+from tidegate.gates.contract import Artifact, Check, CheckResult, GateRequest
 from tidegate.gates.inspect import signed
+from tidegate.version import __version__
 
 _SCHEMA = "check-result/v1"
 _FLOAT = "float:"
@@ -49,11 +51,17 @@ def resume_key(check: Check, request: GateRequest) -> str | None:
         "schema": _SCHEMA,
         "check": check.id,
         "detector": check.detector.to_json(),
-        "subjects": [str(artifact.digest) for artifact in request.subjects],
-        "materials": [str(artifact.digest) for artifact in request.materials],
+        "tool": __version__,
+        "subjects": list(map(_called, request.subjects)),
+        "materials": list(map(_called, request.materials)),
         "also": dict(check.resume_key),
     }
     return sha256(dumps(depends)).hex
+
+
+def _called(artifact: Artifact) -> list[Json]:
+    place = None if artifact.path is None else artifact.path.name
+    return [str(artifact.digest), artifact.name, artifact.kind, place]
 
 
 def remember(cache: CheckCache, key: str | None, result: CheckResult) -> None:

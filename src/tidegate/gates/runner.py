@@ -15,6 +15,7 @@ from typing import Protocol
 
 from tidegate.core.canonical import Json
 from tidegate.core.decision import CheckOutcome, Decision, SubjectRef
+from tidegate.core.errors import SubjectError
 from tidegate.core.policy.evaluate import Evaluation
 from tidegate.core.policy.facts import Fact, FactSet
 from tidegate.core.stage import Outcome, worst
@@ -29,6 +30,7 @@ from tidegate.gates.contract import (
 )
 from tidegate.gates.inspect import changed, coverage_facts, facts_of, inspect
 from tidegate.gates.resume import CheckCache, recall, remember, resume_key
+from tidegate.gates.stamp import stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,11 @@ class GateRunner:
             TidegateError: A subject can't be resolved, or the verdict can't be signed or appended.
                 Then nothing was written.
         """
+        seen = self._stamps(order)
         request = self._resolve(gate, order)
         gathered = self.evidence.gather(request)
         outcomes, results = self._inspect(gate, request)
-        outcomes += self._unchanged(request)
+        outcomes += self._unchanged(request, seen)
         facts = _all_facts(gathered, outcomes, results)
         evaluation = self.judge.judge(request, facts)
         draft = _draft(request, self.judge.policy, gathered, outcomes, evaluation)
@@ -144,6 +147,14 @@ class GateRunner:
         return replace(draft, index=receipt.index, envelope=receipt.envelope)
 
     def _resolve(self, gate: Gate, order: Order) -> GateRequest:
+        names = [target.name for target in order.subjects]
+        if not names or len(set(names)) < len(names):
+            raise SubjectError(
+                "each subject needs a name of its own: what is signed about it stands under it",
+                where=", ".join(names)[:200] or "no subject",
+                next_step="name each once",
+                slug="same-name",
+            )
         return GateRequest(
             stage=gate.stage,
             order=order,
@@ -171,14 +182,21 @@ class GateRunner:
             remember(self.cache, key, result)
         return outcome, result
 
-    def _unchanged(self, request: GateRequest) -> tuple[CheckOutcome, ...]:
-        # What was judged must be what is signed: a swap between the two is caught here.
+    def _stamps(self, order: Order) -> tuple[str, ...]:
+        targets = (*order.subjects, *order.materials)
+        return tuple("" if target.path is None else stamp(target.path) for target in targets)
+
+    def _unchanged(self, request: GateRequest, seen: tuple[str, ...]) -> tuple[CheckOutcome, ...]:
+        # What was judged must be what is signed: a swap between the two is caught here, also one
+        # that was taken back in time.
         targets = (*request.order.subjects, *request.order.materials)
         artifacts = (*request.subjects, *request.materials)
+        pairs = zip(targets, artifacts, seen, self._stamps(request.order), strict=True)
         return tuple(
             changed(artifact)
-            for target, artifact in zip(targets, artifacts, strict=True)
-            if artifact.path is not None and self.resolver.resolve(target).digest != artifact.digest
+            for target, artifact, before, after in pairs
+            if artifact.path is not None
+            and (before != after or self.resolver.resolve(target).digest != artifact.digest)
         )
 
 
@@ -201,7 +219,9 @@ def _draft(
     evaluation: Evaluation,
 ) -> Decision:
     # A check with gaps caps the outcome whatever the rules say: they can't see what it did not.
-    gaps = [Outcome.UNDECIDED for outcome in outcomes if not outcome.coverage.complete]
+    # So does the want of any check.
+    complete = bool(outcomes) and all(outcome.coverage.complete for outcome in outcomes)
+    gaps = [] if complete else [Outcome.UNDECIDED]
     return Decision(
         stage=request.stage.value,
         action=request.order.action,

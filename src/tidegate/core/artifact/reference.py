@@ -11,6 +11,7 @@
 """
 
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ _SUFFIXES = {
 }
 _BY_SUFFIX = {suffix: kind for kind, text in _SUFFIXES.items() for suffix in text.split()}
 _ENVIRONMENTS = {"requirements.txt", "environment.yml", "pylock.toml", "dockerfile"}
+_HEADER = re.compile(rb'\{"files":\d+,"format":"tidegate/manifest/')
+_HEADER_START = 64
 _WEIGHTS = (".safetensors", ".onnx", ".gguf", ".pt", ".pth", ".bin", ".pkl", ".joblib", ".keras")
 
 
@@ -125,6 +128,9 @@ def _file(path: Path, kind: str | None, describe: Describe | None, hasher: Hashe
         value = hasher(fd, shown(path))
         if value.size == 0:
             raise refusal("empty-file", shown(path))
+        # A folder's digest is that of these bytes: as a file they would stand for the folder.
+        if _HEADER.match(os.pread(fd, _HEADER_START, 0)):
+            raise refusal("manifest-header", shown(path))
         also, facts = describe(fd, path) if describe else ({}, {})
     return Resolved(
         name=_name(path),

@@ -20,6 +20,7 @@ _WHY: dict[str, tuple[str, str]] = {
     "not-a-folder": ("it is no folder", "name a folder"),
     "empty-file": ("the file is empty", "check the path"),
     "empty-folder": ("there is no file in the folder", "check the path and the ignore patterns"),
+    "manifest-header": ("its bytes are the digest of a folder, not data", "name the folder"),
     "unreadable": ("it can't be read", "give this user read permission"),
     "changed-while-read": ("it changed while it was read", "stop what writes it, or take a copy"),
     "special-file": ("it is a FIFO, socket or device", "remove it, or ignore it by a pattern"),

@@ -4,7 +4,7 @@ First the *order* is admitted: the command line, code, environment and inputs, a
 the command runs confined, with nothing in sight but what the order names. Then its *outputs* are
 admitted with the order, code, environment and inputs as their materials. A command that fails
 produces nothing, and nothing is admitted. Inputs are pinned by digest from the first look on: bytes
-that are swapped while the command runs refuse its outputs.
+that are swapped while the command runs, and be it for a moment, refuse its outputs.
 """
 
 import shutil
@@ -18,11 +18,12 @@ from tidegate.core.artifact.reference import resolve
 from tidegate.core.canonical import Json, dumps
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
-from tidegate.core.errors import CheckError, EmptySubject, UsageError
+from tidegate.core.errors import CheckError, EmptySubject, SubjectError, UsageError
 from tidegate.core.stage import Outcome
 from tidegate.gates.command.code import Code, export_code
 from tidegate.gates.command.environment import Environment, environment
 from tidegate.gates.contract import Gate, Order, Target
+from tidegate.gates.stamp import stamp
 from tidegate.sandbox.confine import run_confined
 from tidegate.sandbox.order import Completed, Limits, Tier
 from tidegate.sandbox.order import Order as ConfinedOrder
@@ -114,11 +115,13 @@ def produce(job: Job, *, run_gate: RunGate, gate_for: GateFor, subjects_of: Subj
 
     Raises:
         CheckError: The command failed, or confinement is not to be had.
+        SubjectError: An input was changed meanwhile.
         UsageError: An input has no path, or the output folder is not empty.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-code-")))
         folder.chmod(0o755)
+        seen = _stamps(job)
         prepared = _prepare(job, folder / "code")
         ordered = run_gate(gate_for(prepared, None), _order(prepared))
         if ordered.outcome is not Outcome.ALLOW or job.dry_run:
@@ -127,6 +130,7 @@ def produce(job: Job, *, run_gate: RunGate, gate_for: GateFor, subjects_of: Subj
         job.output.mkdir(parents=True, exist_ok=True)
         try:
             completed = _run(prepared)
+            _check_unchanged(job, seen)
             subjects = tuple(subjects_of(job.output, completed.outputs))
             admitted = run_gate(
                 gate_for(prepared, completed), _admission(prepared, completed, subjects)
@@ -170,6 +174,24 @@ def _pin(name: str, target: Target) -> Target:
             slug="no-such-input",
         )
     return replace(target, digest=target.digest or resolve(target.path).digest)
+
+
+def _stamps(job: Job) -> dict[str, str]:
+    return {name: stamp(target.path) for name, target in job.inputs.items() if target.path}
+
+
+def _check_unchanged(job: Job, seen: Mapping[str, str]) -> None:
+    """Refuse outputs whose inputs were touched: they may be back by now, with the same digest."""
+    now = _stamps(job)
+    changed = sorted(name for name, before in seen.items() if now[name] != before)
+    if changed:
+        raise SubjectError(
+            "the bytes that the command could read are not the ones that were asked for",
+            where=", ".join(changed)[:200],
+            cause="they were changed while it ran",
+            next_step="run it again over files that nobody writes to; nothing was admitted",
+            slug="other-bytes",
+        )
 
 
 def _order(prepared: Prepared) -> Order:
