@@ -40,7 +40,7 @@ def run_confined(order: Order) -> Completed:
     Raises:
         CheckError: The tier can't be had here (``isolation-unavailable``, with the remedy), or the
             output holds something that is not a plain file (``bad-output``).
-        UsageError: The output folder is not empty, or an input does not exist.
+        UsageError: The output folder is not empty, an input does not exist or has a strange name.
     """
     _check_paths(order)
     here = host()
@@ -60,6 +60,14 @@ def run_confined(order: Order) -> Completed:
 
 
 def _check_paths(order: Order) -> None:
+    for name in order.inputs:
+        if name in {"", ".", ".."} or "/" in name or not name.isprintable():
+            raise UsageError(
+                "an input's name is no file name",
+                where=ascii(name)[:100],
+                next_step="use letters, digits, dots and dashes",
+                slug="bad-input-name",
+            )
     for name, path in {"code": order.code, **order.inputs}.items():
         if not path.exists():
             raise UsageError(
@@ -290,7 +298,9 @@ def _bubblewrap_argv(
     for shown in ("/etc/ld.so.cache", "/etc/alternatives"):
         argv += ["--ro-bind-try", shown, shown]
     argv += ["--proc", "/proc", "--dev", "/dev"]
-    argv += ["--size", str(order.limits.scratch_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - private
+    for scratch in ("/dev/shm", "/tmp"):  # noqa: S108 - private
+        argv += ["--size", str(order.limits.scratch_bytes), "--tmpfs", scratch]
+    argv += ["--remount-ro", "/dev"]  # its own memory has no bound
     for target, source in places.items():
         argv += ["--ro-bind", str(source), target]
     argv += ["--bind", str(output), "/out", "--chdir", "/code", "--remount-ro", "/"]

@@ -32,7 +32,7 @@ class Limits:
     output_bytes: int = 16 << 30
     output_files: int = 10_000
     scratch_bytes: int = 1 << 30
-    """Size of the private /tmp, which counts as memory."""
+    """Size of the private /tmp, and again of /dev/shm; both count as memory."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the limits as they are signed."""

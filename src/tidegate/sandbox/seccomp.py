@@ -1,7 +1,9 @@
 """A seccomp filter assembled by hand, so that its bytes have a digest that can be signed.
 
 Classic BPF as in seccomp(2): refuse foreign architectures and the x32 ABI, answer EPERM to system
-calls that a training command never needs, ENOSYS to those whose callers have a fallback.
+calls that a training command never needs, ENOSYS to those whose callers have a fallback. Sockets
+are of the families that a network namespace holds in: through others, such as the one between a
+virtual machine and its host (AF_VSOCK), a command would get out.
 
 >>> program = assemble("x86_64")
 >>> len(program) % 8
@@ -79,8 +81,17 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "userfaultfd": (323, 282),
     "vhangup": (153, 58),
 }
-# glibc falls back from these when they answer ENOSYS; their flags hide behind pointers.
-_ABSENT = (435, 425, 426, 427)  # clone3, io_uring_{setup,enter,register}
+_ABSENT: dict[str, tuple[int, int]] = {
+    # glibc falls back from these; their flags hide behind pointers.
+    "clone3": (435, 435),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    # Memory that no mount's size bounds, and that nobody sees as a process's own.
+    "memfd_create": (319, 279),
+}
+_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+_SOCKET = {"x86_64": 41, "aarch64": 198}
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _IOCTL = {"x86_64": 16, "aarch64": 29}
 
@@ -108,9 +119,10 @@ def assemble(machine: str | None = None) -> bytes:
     program = _prologue(machine)
     for number in numbers:
         program += _answer(number, errno.EPERM)
-    for number in _ABSENT:
-        program += _answer(number, errno.ENOSYS)
+    for pair in _ABSENT.values():
+        program += _answer(pair[column], errno.ENOSYS)
     program += _clone_rule(_CLONE[machine]) + _terminal_rule(_IOCTL[machine])
+    program += _socket_rule(_SOCKET[machine])
     program.append(_instruction(_RETURN, 0, 0, _ALLOW))
     return b"".join(program)
 
@@ -156,3 +168,11 @@ def _terminal_rule(number: int) -> list[bytes]:
     for request in _TERMINAL_INJECTION:
         rules += _answer(request, errno.EPERM)
     return [*rules, _instruction(_RETURN, 0, 0, _ALLOW)]
+
+
+def _socket_rule(number: int) -> list[bytes]:
+    rules = [_instruction(_LOAD, 0, 0, _ARG0)]
+    for family in _FAMILIES:
+        rules += [_instruction(_JUMP_EQUAL, 0, 1, family), _instruction(_RETURN, 0, 0, _ALLOW)]
+    rules.append(_instruction(_RETURN, 0, 0, _ERRNO | errno.EAFNOSUPPORT))
+    return [_instruction(_JUMP_EQUAL, 0, len(rules), number), *rules]

@@ -14,6 +14,8 @@ from tidegate.sandbox.order import Limits
 TAIL_BYTES = 64 * 1024
 _TICK = 0.1
 _CHUNK = 65_536
+_GRACE = 1.0
+"""Seconds to read on after the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,20 @@ def watch(process: "subprocess.Popen[bytes]", limits: Limits, output: Path) -> E
         selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, "stdout")
         selector.register(cast("IO[bytes]", process.stderr), selectors.EVENT_READ, "stderr")
         try:
-            while selector.get_map():
+            last: float | None = None
+            while selector.get_map() and (last is None or time.monotonic() < last):
                 for key, _ in selector.select(_TICK):
                     _drain(selector, key, tails)
-                stopped = stopped or _passed(process.pid, limits, output, deadline)
-                if stopped:
+                if process.poll() is None:
+                    stopped = stopped or _passed(process.pid, limits, output, deadline)
+                    if stopped:
+                        _kill(process)
+                elif last is None:  # what it left behind may hold its output open for ever
+                    last = time.monotonic() + _GRACE
                     _kill(process)
         finally:
-            _kill(process)  # also when this process is interrupted
+            if process.poll() is None:  # also when this process is interrupted
+                _kill(process)
     returncode = process.wait()
     return Ended(returncode, bytes(tails["stdout"]), bytes(tails["stderr"]), stopped)
 
@@ -70,8 +78,7 @@ def _passed(pid: int, limits: Limits, output: Path, deadline: float) -> str | No
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is not None:
-        return
+    """End the process and its group, which may outlive it."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -103,8 +110,10 @@ def resident_bytes(root: int) -> int:
 
 
 def _written_bytes(folder: Path, limits: Limits) -> int:
-    total = 0
-    for count, (root, _, files) in enumerate(os.walk(folder)):
+    """Return what a folder takes on disk; too much where it holds too many files."""
+    total = count = 0
+    for root, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
         if count > limits.output_files:
             return limits.output_bytes + 1
         for name in files:
