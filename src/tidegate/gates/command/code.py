@@ -1,11 +1,12 @@
 """The code that runs: exported, digested, and tied to a commit where there is one.
 
 Only what is exported is visible to the command, so the code that ran is the code that was
-digested, and data that lies beside it is out of sight. With git, that is what HEAD holds when the
-tree is clean, else the tracked files as they are now, which is recorded as lower assurance. Without
-git, it is the folder.
+digested, and data that lies beside it is out of sight. With git, that is the tracked files; it is a
+commit where their bytes are the ones that HEAD holds, else it is recorded as lower assurance.
+Without git, it is the folder.
 """
 
+import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tidegate.core.errors import CheckError, SubjectError
 MAX_BYTES = 64 << 20
 MAX_FILES = 20_000
 _GIT_SECONDS = 60
+_SHA1_DIGITS = 40
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".tidegate", ".venv", "venv", "node_modules", "__pycache__", "*.pyc"
 )
@@ -74,10 +76,12 @@ def export_code(folder: Path, destination: Path) -> Code:
         _check_size(folder)
         shutil.copytree(folder, destination, ignore=_LEFT_OUT, symlinks=True)
     else:
-        head = _git(folder, "rev-parse", "HEAD")
-        clean = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") == ""
-        commit, how = (head, "commit") if clean and head else (None, "dirty")
+        head = _git(folder, "rev-parse", "--verify", "HEAD^{commit}")
         _copy_files(folder, tracked, destination)
+        # Held against the commit itself: what `git status` says can be switched off for a file,
+        # was asked before the copy, and may run filters that the folder's configuration names.
+        same = head is not None and _is_tree(folder, head, destination, tracked)
+        commit, how = (head, "commit") if same else (None, "dirty")
     manifest = build_manifest(destination)
     return Code(destination, manifest.digest, commit, _repository(folder), how)
 
@@ -88,6 +92,29 @@ def _tracked(folder: Path) -> list[str] | None:
     if not listed:
         return None
     return [name for name in listed.split("\0") if name and (folder / name).is_file()]
+
+
+def _is_tree(folder: Path, commit: str, exported: Path, names: list[str]) -> bool:
+    """Tell whether exported files are all that a commit holds below a folder, byte for byte."""
+    listed = _git(folder, "ls-tree", "-r", "-z", commit, "--", ".")
+    if listed is None:
+        return False
+    held: dict[str, str] = {}
+    for line in filter(None, listed.split("\0")):
+        facts, _, name = line.partition("\t")
+        held[name] = facts.split(" ")[-1]
+    return held.keys() == set(names) and all(
+        _blob_id(exported / name, len(oid)) == oid for name, oid in held.items()
+    )
+
+
+def _blob_id(path: Path, digits: int) -> str:
+    """Return the id under which git keeps a file's bytes, in SHA-1 or SHA-256 repositories."""
+    data = path.read_bytes()
+    body = b"blob %d\0" % len(data) + data
+    if digits == _SHA1_DIGITS:
+        return hashlib.sha1(body, usedforsecurity=False).hexdigest()
+    return hashlib.sha256(body).hexdigest()
 
 
 def _copy_files(folder: Path, names: list[str], destination: Path) -> None:
@@ -132,9 +159,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    # Hooks, file system monitors and the user's configuration could run programs: switch them off.
-    command = [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    # Hooks, file system monitors, transports and the user's configuration could run programs:
+    # switch them off. No command that is asked runs filters.
+    off = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "protocol.allow=never")
+    command = [git, *(part for setting in off for part in ("-c", setting))]
     environment = {
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_OPTIONAL_LOCKS": "0",
