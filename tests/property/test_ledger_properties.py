@@ -169,7 +169,7 @@ DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: f"sha256:{data.he
     st.none() | DIGESTS,
     st.none() | TEXT,
 )
-def test_entries_round_trip_in_canonical_form(  # noqa: PLR0917 - hypothesis passes by position
+def test_entries_round_trip_in_canonical_form(
     kind: str,
     workspace: str,
     time: int,

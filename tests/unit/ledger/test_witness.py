@@ -108,7 +108,7 @@ def test_a_shorter_log_is_never_cosigned(
 
 
 @pytest.mark.parametrize("size", [10, 25])
-def test_a_forked_log_is_never_cosigned(  # noqa: PLR0917 - fixtures
+def test_a_forked_log_is_never_cosigned(
     bench: Bench,
     make_bench: type[Bench],
     witness: Witness,

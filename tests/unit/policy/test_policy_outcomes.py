@@ -128,9 +128,7 @@ def test_a_result_names_the_facts_and_limits_that_it_rests_on() -> None:
 def test_a_message_cannot_be_steered_by_a_value() -> None:
     """Substitution is not repeated, is bounded, and escapes what a terminal obeys."""
     hostile = "{chain.complete}\x1b[2J" + "A" * 900
-    (result,) = judge(
-        policy(CHAIN), facts(train__outcome=hostile, chain__complete=True)
-    ).results
+    (result,) = judge(policy(CHAIN), facts(train__outcome=hostile, chain__complete=True)).results
     assert "{chain.complete}\\x1b[2J" in result.message
     assert "\x1b" not in result.message
     assert len(result.message) < 300
