@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65_534
 """The user that owns nothing."""
+LONGEST = 60.0
+"""Seconds after which a command counts as hanging."""
 _LABELS = ("error", "where", "because", "next")
 _INDENT = 9
 
@@ -134,6 +137,7 @@ class Cli:
             "uid": self.uid,
         }
         connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(LONGEST)
         connection.connect(str(self.warm))
         stream = connection.makefile("rw", encoding="utf-8")
         connection.close()  # the stream keeps it
@@ -142,7 +146,7 @@ class Cli:
         pid = int(stream.readline())
 
         def ended() -> int:
-            with stream:
+            with stream, _killing(pid):
                 return int(stream.readline())
 
         return pid, ended
@@ -160,7 +164,22 @@ class Cli:
                 [*self.prefix, *drop, sys.executable, "-m", "tidegate", *words],
                 cwd=self.folder, env=self.environ(), stdin=source, stdout=out, stderr=err,
             )  # fmt: skip
-        return process.pid, process.wait
+
+        def ended() -> int:
+            with _killing(process.pid):
+                return process.wait(LONGEST)
+
+        return process.pid, ended
+
+
+@contextmanager
+def _killing(pid: int) -> Generator[None]:
+    """End a command that takes for ever, so that the test fails and nothing stays behind."""
+    try:
+        yield
+    except (TimeoutError, subprocess.TimeoutExpired):
+        os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def dropped(uid: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _PICKLE = b"\x80\x04K\x01."
 
 @pytest.fixture
 def owner(stranger: Cli) -> Iterator[Cli]:
-    """A user without privileges, with a workspace, and with files that not even the owner may read."""
+    """A user without privileges, a workspace, and files that not even their owner may read."""
     assert stranger("init", "ws", "--unsealed").code == 0
     assert stranger("quarantine", "list", "-C", "ws").code == 0
     folder = stranger.folder

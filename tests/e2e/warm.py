@@ -31,6 +31,7 @@ _MORE = (
     "tidegate.store.migrate",
 )
 """What commands import only when they are called."""
+_CTRL_C = {signal.SIGINT}
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
@@ -59,6 +60,7 @@ def _attend(connection: socket.socket) -> None:
     """Run one command, and tell its process id and its exit code."""
     stream = connection.makefile("rw", encoding="utf-8")
     order = json.loads(stream.readline())
+    signal.pthread_sigmask(signal.SIG_BLOCK, _CTRL_C)
     child = os.fork()
     if child == 0:
         os.close(connection.detach())
@@ -83,7 +85,11 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv = ["tidegate", *order["argv"]]
-    code = __main__.main()
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)  # what waited comes now
+        code = __main__.main()
+    except KeyboardInterrupt:
+        code = __main__.INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

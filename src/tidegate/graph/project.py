@@ -79,8 +79,10 @@ class Projector:
                 self._project(rows, index, data)
             try:
                 self.store.apply(rows.freeze(), last, start=first)
-            except BusyError:  # another process was faster: go on from where it stands
-                if attempt + 1 == _ATTEMPTS:
+            except BusyError as error:
+                # Another process was faster: go on from where it stands. One that holds the
+                # store was waited for already.
+                if error.slug != "projection-moved" or attempt + 1 == _ATTEMPTS:
                     raise
                 continue
             done += last - first
