@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,9 @@ class Running:
     wait: Callable[[], Ran]
 
     def interrupt(self) -> Ran:
-        """Press Ctrl-C, and wait for the end."""
-        os.kill(self.pid, signal.SIGINT)
+        """Press Ctrl-C, unless it has ended by now, and wait for the end."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGINT)
         return self.wait()
 
 
