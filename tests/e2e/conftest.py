@@ -81,3 +81,11 @@ def site(founded: Path, tmp_path: Path) -> Site:
     """A workspace in ``ws`` of the test's folder."""
     shutil.copytree(founded, tmp_path / "ws")
     return Site(tmp_path / "ws")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all that runs processes as slow: ``make test-fast`` leaves it out."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.slow)

@@ -20,12 +20,14 @@ OTHER_VARIABLES = frozenset(
         "TIDEGATE_DEBUG",  # traceback of an error on standard error
         "TIDEGATE_INPUTS",  # handed to wrapped commands
         "TIDEGATE_OUTPUT",  # same
+        "TIDEGATE_DATA_FORMAT",  # same
+        "TIDEGATE_REQUIRE_SERVICES",  # makes a missing service fail the test suite
     }
 )
 """Variables that are not configuration."""
 
-TEST_PREFIX = "TIDEGATE_TEST_"
-"""Variables of the test suite."""
+FREE_PREFIXES = ("TIDEGATE_TEST_", "TIDEGATE_PARAM_")
+"""Variables of the test suite, and parameters of wrapped commands."""
 
 
 def all_keys() -> list[tuple[str, str]]:
@@ -60,7 +62,7 @@ def read(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     known = variables()
     found: dict[tuple[str, str], Any] = {}
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in OTHER_VARIABLES or name.startswith(TEST_PREFIX):
+        if not name.startswith(PREFIX) or name in OTHER_VARIABLES or name.startswith(FREE_PREFIXES):
             continue
         if name not in known:
             raise _misspelt(name, known)
