@@ -1,9 +1,11 @@
 """What the system refuses: files that may not be read, a full disk, Ctrl-C, a reader that left."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -233,6 +235,43 @@ def test_an_interrupted_scan_gives_no_verdict(cli: Cli) -> None:
     ran, _ = _caught(begin)
     _interrupted(ran)
     assert [path.name for path in cli.folder.iterdir()] == ["many"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_confined_command_as_well(site: Site, cli: Cli) -> None:
+    """What stays is the order that was logged before it began; its outputs are nowhere."""
+    here, git = ["-C", "ws"], ("git", "-c", "user.name=a", "-c", "user.email=a@b.example")
+    owned = ("--owner", "o", "--licence", "CC0-1.0")
+    assert cli("ingest", "source", "add", "s", "--tier", "trusted", *owned, *here).code == 0
+    (cli.folder / "in.csv").write_text("a,b\n1,0\n2,1\n")
+    assert cli(
+        "ingest", "admit", "in.csv", "--source", "s", *owned, "--label", "public",
+        "--also-approve", *here,
+    ).code == 0  # fmt: skip
+    code = cli.folder / "code"
+    code.mkdir()
+    (code / "a.txt").write_text("a")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "x")):
+        subprocess.run([*git, *words], cwd=code, check=True)
+    length = f"{600 + os.getpid()}.5"
+    running = cli.start(
+        "prepare", "run", "--input", "a=in.csv", "--output", "out", "--code", "code", *here, "--",
+        "sleep", length,
+    )  # fmt: skip
+    _until(lambda: _sleeping(length))
+    _interrupted(running.interrupt())
+    _until(lambda: not _sleeping(length))
+    assert not (cli.folder / "out").exists()
+    assert cli("log", "check", *here).code == 0
+
+
+def _sleeping(length: str) -> bool:
+    wanted = b"sleep\0" + length.encode() + b"\0"
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes() == wanted:
+                return True
+    return False
 
 
 def test_an_interrupted_server_stops(site: Site, cli: Cli) -> None:

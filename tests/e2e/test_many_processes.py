@@ -154,7 +154,8 @@ def test_an_act_interrupted_anywhere_is_there_whole_or_not_at_all(cli: Cli) -> N
         running = cli.start(*act)
         time.sleep(pause)
         ran = running.interrupt()
-        assert ran.code in (0, 130), ran
+        begun = cli.warm is not None  # an interpreter that only starts up ends by the signal itself
+        assert ran.code in ((0, 130) if begun else (0, 130, 1, -2)), ran
         told += ran.out.count("quarantine  log")
     checked = json.loads(cli("log", "check", "--format", "json", "-C", "ws").out)
     assert checked["ok"]
