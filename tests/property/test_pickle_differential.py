@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tidegate.core.errors import CheckError
 from tidegate.detect.supply import Allowlist, Status, load_packs, scan_bytes
 from tidegate.detect.supply.engine import silent_scan
-from tidegate.detect.supply.pickle_machine import PickleMachine
+from tidegate.detect.supply.pickles.machine import PickleMachine
 
 ALLOW = Allowlist(load_packs())
 

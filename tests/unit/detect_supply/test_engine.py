@@ -22,8 +22,8 @@ from tidegate.detect.supply import (
     scan_handle,
     scan_path,
 )
+from tidegate.detect.supply.allow.packs import ruleset_digest
 from tidegate.detect.supply.engine import RULESET
-from tidegate.detect.supply.packs import ruleset_digest
 
 EVIL = b"\x80\x02cos\nsystem\n)R."
 

@@ -15,8 +15,8 @@ import sklearn
 from sklearn import ensemble, feature_extraction, linear_model, pipeline, preprocessing
 
 from tidegate.detect.supply import ScanReport, Status, Use, load_packs, scan_bytes
-from tidegate.detect.supply.packs import Allowlist
-from tidegate.detect.supply.vet import vet_package
+from tidegate.detect.supply.allow.packs import Allowlist
+from tidegate.detect.supply.allow.vet import vet_package
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = (X[:, 0] > 0).astype(int)

@@ -1,8 +1,8 @@
 """Supply chain: what a model file would do when it is loaded, told without loading it."""
 
+from tidegate.detect.supply.allow.packs import Allowlist, Entry, Pack, Use, load_packs
 from tidegate.detect.supply.budget import Budget
 from tidegate.detect.supply.engine import DETECTOR, scan_bytes, scan_handle, scan_path
-from tidegate.detect.supply.packs import Allowlist, Entry, Pack, Use, load_packs
 from tidegate.detect.supply.report import FileReport, ScanReport, Status
 from tidegate.detect.supply.rules import RULES
 

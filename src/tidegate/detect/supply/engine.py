@@ -22,10 +22,10 @@ from typing import BinaryIO, Final
 
 from tidegate.core.errors import CheckError, SubjectError
 from tidegate.core.finding import Detector, Measured
+from tidegate.detect.supply.allow.packs import Allowlist, Entry, Pack, load_packs
 from tidegate.detect.supply.budget import Budget, Meter
-from tidegate.detect.supply.formats import examine
-from tidegate.detect.supply.packs import Allowlist, Entry, Pack, load_packs
-from tidegate.detect.supply.pickle_cursor import Buffer
+from tidegate.detect.supply.formats.dispatch import examine
+from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.report import FileReport, ScanReport, Status
 from tidegate.detect.supply.scan import Scan
 

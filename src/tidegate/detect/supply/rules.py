@@ -3,7 +3,7 @@
 from typing import Final
 
 from tidegate.core.finding import Rule, Severity
-from tidegate.detect.supply.word_set import words
+from tidegate.detect.supply.formats.word_set import words
 
 _ATLAS = ("AML.T0011.000", "AML.T0018.002", "AML.T0010.003")
 _OWASP = ("LLM03:2025", "ML06:2023")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from tidegate.core.canonical import Json
 from tidegate.core.finding import Finding, Location, Severity
+from tidegate.detect.supply.allow.packs import Allowlist
 from tidegate.detect.supply.budget import Meter
-from tidegate.detect.supply.packs import Allowlist
+from tidegate.detect.supply.formats.word_set import printable
 from tidegate.detect.supply.rules import severity_of
-from tidegate.detect.supply.word_set import printable
 
 Descend = Callable[["Scan", bytes], str]
 

@@ -5,12 +5,12 @@ finding at the byte where it happens; the machine goes on, so that the whole fil
 """
 
 from tidegate.core.finding import Severity
-from tidegate.detect.supply import shapes
-from tidegate.detect.supply.packs import Entry, Use
-from tidegate.detect.supply.pickle_values import Const, Dict, Global, Made, Tuple, Value
+from tidegate.detect.supply.allow.packs import Entry, Use
+from tidegate.detect.supply.formats.word_set import printable
+from tidegate.detect.supply.pickles import shapes
+from tidegate.detect.supply.pickles.values import Const, Dict, Global, Made, Tuple, Value
 from tidegate.detect.supply.rules import is_executor
 from tidegate.detect.supply.scan import Scan
-from tidegate.detect.supply.word_set import printable
 
 _SLUGS = {
     Use.DATA: "pickle-reference",

@@ -9,9 +9,9 @@ from typing import Final
 
 from tidegate.core.canonical import Json, loads
 from tidegate.core.errors import VerificationError
-from tidegate.detect.supply.pickle_cursor import Buffer
+from tidegate.detect.supply.formats.templates import examine_template, has_template
+from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
-from tidegate.detect.supply.templates import examine_template, has_template
 from tidegate.detect.supply.wording import examine_secrets
 
 _LIMIT: Final = 1 << 26

@@ -10,10 +10,10 @@ import re
 from contextlib import suppress
 from typing import Final
 
-from tidegate.detect.supply.numpy_dtype import item_size
-from tidegate.detect.supply.pickle_cursor import MalformedError
-from tidegate.detect.supply.pickle_state import PickleState
-from tidegate.detect.supply.pickle_values import Const, Dict, Global, Made, Tuple, Value
+from tidegate.detect.supply.pickles.cursor import MalformedError
+from tidegate.detect.supply.pickles.numpy_dtype import item_size
+from tidegate.detect.supply.pickles.state import PickleState
+from tidegate.detect.supply.pickles.values import Const, Dict, Global, Made, Tuple, Value
 
 WRAPPERS: Final = frozenset(
     {

@@ -10,10 +10,11 @@ import codecs
 from collections.abc import Callable
 from typing import Final
 
-from tidegate.detect.supply import joblib_arrays
-from tidegate.detect.supply.pickle_cursor import MalformedError
-from tidegate.detect.supply.pickle_state import PickleState
-from tidegate.detect.supply.pickle_values import (
+from tidegate.detect.supply.pickles import joblib_arrays
+from tidegate.detect.supply.pickles.cursor import MalformedError
+from tidegate.detect.supply.pickles.state import PickleState
+from tidegate.detect.supply.pickles.torch_ids import module_of, storage_of
+from tidegate.detect.supply.pickles.values import (
     FALSE,
     FLOAT,
     NONE,
@@ -27,7 +28,6 @@ from tidegate.detect.supply.pickle_values import (
     Tuple,
     Value,
 )
-from tidegate.detect.supply.torch_ids import module_of, storage_of
 
 Handler = Callable[[PickleState], None]
 HANDLERS: Final[dict[int, Handler]] = {}

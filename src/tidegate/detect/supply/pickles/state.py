@@ -7,9 +7,9 @@ import _compat_pickle
 from abc import ABC, abstractmethod
 from typing import Final
 
-from tidegate.detect.supply.pickle_cursor import Buffer, Cursor, MalformedError
-from tidegate.detect.supply.pickle_judge import Judge
-from tidegate.detect.supply.pickle_values import (
+from tidegate.detect.supply.pickles.cursor import Buffer, Cursor, MalformedError
+from tidegate.detect.supply.pickles.judge import Judge
+from tidegate.detect.supply.pickles.values import (
     BYTES,
     KEPT_ITEMS,
     KEPT_KEYS,

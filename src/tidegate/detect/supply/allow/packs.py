@@ -23,8 +23,8 @@ from typing import Any, Self
 from tidegate.core.canonical import dumps
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import ConfigError
-from tidegate.detect.supply import shapes
-from tidegate.detect.supply.shapes import Shape
+from tidegate.detect.supply.pickles import shapes
+from tidegate.detect.supply.pickles.shapes import Shape
 
 PACKS = ("python", "numpy", "scipy", "joblib", "sklearn", "pandas", "torch")
 """The packs that ship, in order."""
@@ -173,7 +173,7 @@ def load_packs(names: Sequence[str] = PACKS) -> tuple[Pack, ...]:
     Raises:
         ConfigError: No such pack, or it can't be read.
     """
-    folder = resources.files("tidegate.detect.supply") / "packs"
+    folder = resources.files("tidegate.detect.supply.allow") / "data"
     out: list[Pack] = []
     for name in names:
         if name not in PACKS:

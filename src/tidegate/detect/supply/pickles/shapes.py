@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from tidegate.core.errors import ConfigError
-from tidegate.detect.supply.pickle_values import (
+from tidegate.detect.supply.pickles.values import (
     FALSE,
     TRUE,
     Const,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tidegate.detect.supply.pickle_cursor import Buffer
+from tidegate.detect.supply.pickles.cursor import Buffer
 
 LOCAL: Final = b"PK\x03\x04"
 _CENTRAL: Final = b"PK\x01\x02"

@@ -13,10 +13,10 @@ machine says so; anything that neither would load is a :class:`MalformedError`.
 
 from typing import Final
 
-from tidegate.detect.supply.pickle_cursor import MalformedError
-from tidegate.detect.supply.pickle_ops import HANDLERS
-from tidegate.detect.supply.pickle_state import PickleState
-from tidegate.detect.supply.pickle_values import Value
+from tidegate.detect.supply.pickles.cursor import MalformedError
+from tidegate.detect.supply.pickles.ops import HANDLERS
+from tidegate.detect.supply.pickles.state import PickleState
+from tidegate.detect.supply.pickles.values import Value
 
 _TICK: Final = 1_024
 

@@ -10,14 +10,9 @@ from collections.abc import Iterator, Sequence
 from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import Final
 
-from tidegate.detect.supply.budget import BudgetSpentError
-from tidegate.detect.supply.inflate import expand
-from tidegate.detect.supply.member_names import unsafe_name
-from tidegate.detect.supply.pickle_cursor import Buffer
-from tidegate.detect.supply.pickle_scan import scan_pickle
-from tidegate.detect.supply.scan import Scan
-from tidegate.detect.supply.word_set import printable
-from tidegate.detect.supply.zip_layout import (
+from tidegate.detect.supply.archives.inflate import expand
+from tidegate.detect.supply.archives.member_names import unsafe_name
+from tidegate.detect.supply.archives.zip_layout import (
     LOCAL,
     Directory,
     Header,
@@ -25,6 +20,11 @@ from tidegate.detect.supply.zip_layout import (
     find_directory,
     local_header,
 )
+from tidegate.detect.supply.budget import BudgetSpentError
+from tidegate.detect.supply.formats.word_set import printable
+from tidegate.detect.supply.pickles.cursor import Buffer
+from tidegate.detect.supply.pickles.scan import scan_pickle
+from tidegate.detect.supply.scan import Scan
 
 _METHODS: Final = {0: "stored", 8: "deflate", 12: "bz2"}
 _MAX_DESCRIPTOR: Final = 24

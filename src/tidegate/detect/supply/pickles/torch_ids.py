@@ -6,7 +6,7 @@ member, the view. Nothing else is resolved by ``torch.load``.
 
 from typing import Final
 
-from tidegate.detect.supply.pickle_values import Const, Global, Tuple, Value
+from tidegate.detect.supply.pickles.values import Const, Global, Tuple, Value
 
 _ITEM_SIZES: Final = {
     "Double": 8, "Float": 4, "Half": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1, "Byte": 1,

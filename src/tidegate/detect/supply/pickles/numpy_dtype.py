@@ -6,8 +6,8 @@
 
 import re
 
-from tidegate.detect.supply.pickle_cursor import MalformedError
-from tidegate.detect.supply.pickle_values import Const, Dict, Made, Tuple, Value
+from tidegate.detect.supply.pickles.cursor import MalformedError
+from tidegate.detect.supply.pickles.values import Const, Dict, Made, Tuple, Value
 
 _TEXT = re.compile(r"[<>=|]?([a-zA-Z?])(\d{0,9})(\[[^\]]{1,40}\])?")
 _FIXED = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "q": 8, "Q": 8,

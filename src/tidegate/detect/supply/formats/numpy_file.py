@@ -6,9 +6,9 @@ The format is NEP 1: magic, version, header length, a Python literal, then raw d
 import ast
 from math import prod
 
-from tidegate.detect.supply.numpy_dtype import width
-from tidegate.detect.supply.pickle_cursor import Buffer, MalformedError
-from tidegate.detect.supply.pickle_scan import scan_pickle
+from tidegate.detect.supply.pickles.cursor import Buffer, MalformedError
+from tidegate.detect.supply.pickles.numpy_dtype import width
+from tidegate.detect.supply.pickles.scan import scan_pickle
 from tidegate.detect.supply.scan import Scan
 
 MAGIC = b"\x93NUMPY"

@@ -4,10 +4,10 @@ import io
 import tarfile
 from typing import IO, cast
 
-from tidegate.detect.supply.member_names import unsafe_name
-from tidegate.detect.supply.pickle_cursor import Buffer
+from tidegate.detect.supply.archives.member_names import unsafe_name
+from tidegate.detect.supply.formats.word_set import printable
+from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
-from tidegate.detect.supply.word_set import printable
 
 _MAGIC_AT = 257
 

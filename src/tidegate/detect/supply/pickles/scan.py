@@ -11,9 +11,9 @@ import sys
 from typing import Final
 
 from tidegate.core.finding import Severity
-from tidegate.detect.supply.pickle_cursor import Buffer, MalformedError
-from tidegate.detect.supply.pickle_machine import PickleMachine
-from tidegate.detect.supply.pickle_values import Const, Global, List, Value
+from tidegate.detect.supply.pickles.cursor import Buffer, MalformedError
+from tidegate.detect.supply.pickles.machine import PickleMachine
+from tidegate.detect.supply.pickles.values import Const, Global, List, Value
 from tidegate.detect.supply.scan import Scan
 
 _TORCH_MAGIC: Final = 0x1950A86A20F9469CFC6C

@@ -7,15 +7,16 @@ in another is a finding. A format that no examiner knows is a gap, never clean.
 from collections.abc import Callable
 from typing import Final
 
-from tidegate.detect.supply import numpy_file, safetensors_file, tar_scan
+from tidegate.detect.supply.archives import tar_scan
+from tidegate.detect.supply.archives.inflate import expand
+from tidegate.detect.supply.archives.zip_layout import LOCAL, find_directory
+from tidegate.detect.supply.archives.zip_scan import scan_zip
 from tidegate.detect.supply.budget import BudgetSpentError
-from tidegate.detect.supply.inflate import expand
-from tidegate.detect.supply.pickle_cursor import Buffer
-from tidegate.detect.supply.pickle_scan import probe, scan_pickle
+from tidegate.detect.supply.formats import numpy_file, safetensors_file
+from tidegate.detect.supply.formats.text_scan import decode, scan_text
+from tidegate.detect.supply.pickles.cursor import Buffer
+from tidegate.detect.supply.pickles.scan import probe, scan_pickle
 from tidegate.detect.supply.scan import Scan
-from tidegate.detect.supply.text_scan import decode, scan_text
-from tidegate.detect.supply.zip_layout import LOCAL, find_directory
-from tidegate.detect.supply.zip_scan import scan_zip
 
 _COMPRESSED: Final = (
     (b"\x1f\x8b", "gzip"),

@@ -9,7 +9,7 @@ from math import prod
 
 from tidegate.core.canonical import Json, loads
 from tidegate.core.errors import VerificationError
-from tidegate.detect.supply.pickle_cursor import Buffer
+from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_metadata
 

@@ -7,8 +7,8 @@ reaches for is a finding.
 
 from typing import TYPE_CHECKING, Final
 
+from tidegate.detect.supply.formats.word_set import words
 from tidegate.detect.supply.scan import Scan
-from tidegate.detect.supply.word_set import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes

@@ -1,0 +1,1 @@
+"""Allow packs: the globals that a person vetted, the uses, and why."""

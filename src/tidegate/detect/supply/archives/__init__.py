@@ -1,0 +1,1 @@
+"""Archives and compression: read without extracting to disk, within a budget."""

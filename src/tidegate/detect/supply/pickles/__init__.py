@@ -1,0 +1,1 @@
+"""Pickle streams: what the C unpickler would do with them, told without doing it."""
