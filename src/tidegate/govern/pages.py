@@ -120,12 +120,7 @@ def _control(control: Control) -> Page:
 
 
 def _rules(control: str) -> tuple[str, ...]:
-    try:
-        found = rules_of(control)
-    except ModuleNotFoundError as error:
-        # The page is still worth reading without the extra that its detectors need.
-        return (f"can't be listed: the package {error.name} is not installed",)
-    lines = [f"{rule.id} ({rule.severity.label}): {rule.title}" for rule in found]
+    lines = [f"{rule.id} ({rule.severity.label}): {rule.title}" for rule in rules_of(control)]
     return tuple(lines) or ("none; policy decides over facts alone",)
 
 

@@ -21,7 +21,7 @@ from tidegate.core.decision import CheckOutcome, Decision
 from tidegate.core.digest import sha256
 from tidegate.core.errors import RemoteError, UsageError
 from tidegate.core.finding import Severity
-from tidegate.detect.drift.judge import RULES as DRIFT_RULES
+from tidegate.detect.drift.rules import RULES as DRIFT_RULES
 
 CONTENT_TYPE = "application/cloudevents+json"
 MOST_FINDINGS = 20

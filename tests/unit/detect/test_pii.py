@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tidegate.detect.text.pii import RULES, inspect_table, inspect_text
+from tidegate.detect.text.pii import inspect_table, inspect_text
 from tidegate.detect.text.pii_checks import card, iban, luhn, national, us_npi, us_ssn
 from tidegate.detect.text.pii_columns import decide
 from tidegate.detect.text.pii_hits import find, mask, words_of
+from tidegate.detect.text.pii_rules import RULES
 from tidegate.detect.text.pii_types import BY_NAME, FAMILIES, TYPES, Form
 
 RANDOM = random.Random(7)

@@ -22,50 +22,14 @@ from numpy.typing import NDArray
 from tidegate.core.errors import CheckError
 from tidegate.core.finding import (
     Coverage,
-    Detector,
     Finding,
     Location,
-    Measured,
-    Rule,
-    Severity,
 )
 from tidegate.detect.drift import distances
 from tidegate.detect.drift.edetector import EDetector, Evidence
 from tidegate.detect.drift.profile import ColumnProfile, Profile
+from tidegate.detect.drift.rules import RULES
 from tidegate.detect.drift.windows import Window
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "TG-MON-01/drift",
-        "Live data that left the reference",
-        Severity.HIGH,
-        "The model answers questions that it was not validated for; or somebody steers its inputs.",
-        "Look at the named columns; if the change is real, validate the model on the new data "
-        "before retraining; if not, find out who sends it.",
-        ("AML.T0031", "AML.T0015"),
-        ("LLM09:2025", "ML08:2023"),
-    ),
-    Rule(
-        "TG-MON-01/effect",
-        "Column whose distance from the reference is over its limit",
-        Severity.MEDIUM,
-        "A feature is distributed otherwise than when the model was validated.",
-        "Compare with the calendar (same weekday, same season) and with upstream changes.",
-        ("AML.T0031",),
-        ("LLM09:2025", "ML08:2023"),
-    ),
-)
-
-DETECTOR = Detector(
-    "drift",
-    "1",
-    Measured(
-        recall="5 of 5 shifts of 0.1 sd within 75 windows, median delay 11; of 0.3 sd, delay 3",
-        false_positive_rate="0.000 [0.000, 0.161] of runs of 150 windows",
-        data="20 normal columns, windows of 1,000 rows (benchmarks/drift.py)",
-        date="2026-11-22",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,62 +17,14 @@ import pyarrow.compute as pc
 
 from tidegate.core.finding import (
     Coverage,
-    Detector,
     Finding,
     Location,
-    Measured,
-    Rule,
-    Severity,
     Skipped,
 )
 from tidegate.detect.text.pii_columns import MAX_CELL, ColumnVerdict, decide
 from tidegate.detect.text.pii_hits import Hit, find, mask
+from tidegate.detect.text.pii_rules import RULE_OF
 
-_ATLAS = ("AML.T0036", "AML.T0057")
-_OWASP = ("LLM02:2025", "ML03:2023")
-_KEEP_OUT = "Drop, mask or tokenise it before admission, or label the data and admit it on purpose."
-
-
-def _rule(slug: str, title: str, severity: Severity, risk: str, fix: str = _KEEP_OUT) -> Rule:
-    return Rule(f"TG-ING-06/{slug}", title, severity, risk, fix, _ATLAS, _OWASP)
-
-
-RULES: tuple[Rule, ...] = (
-    _rule(
-        "secret",
-        "Credential in data",
-        Severity.CRITICAL,
-        "Whoever reads the data, or a model that learned it, can use the credential.",
-        "Revoke the credential now; then remove it from the source and deliver again.",
-    ),
-    _rule("card-number", "Payment card numbers", Severity.HIGH,
-          "Card numbers bring the whole pipeline into PCI scope and can be extracted from models."),
-    _rule("bank-account", "Bank account numbers", Severity.HIGH,
-          "Account numbers identify people and can be extracted from a trained model."),
-    _rule("national-id", "National identity or tax numbers", Severity.HIGH,
-          "Identity numbers allow fraud, and can't be changed by those whom they belong to."),
-    _rule("email", "E-mail addresses", Severity.MEDIUM,
-          "Addresses identify people and can be extracted from a trained model."),
-    _rule("phone", "Telephone numbers", Severity.MEDIUM,
-          "Numbers identify people and can be extracted from a trained model."),
-    _rule("ip-address", "Public network addresses", Severity.LOW,
-          "Addresses can identify people and reveal infrastructure."),
-    _rule("declared-personal", "Column that its header declares personal", Severity.MEDIUM,
-          "Names, addresses or birth dates identify people."),
-)  # fmt: skip
-
-DETECTOR = Detector(
-    "pii",
-    "1",
-    Measured(
-        recall="1.000 [0.893, 1.000] of columns, 0.952 [0.905, 0.977] of values in texts",
-        false_positive_rate="0.000 [0.000, 0.114] of harmless columns",
-        data="odd half of 164 labelled columns and 1,500 texts (benchmarks/pii.py)",
-        date="2026-11-22",
-    ),
-)
-
-_RULE_OF = {rule.id.partition("/")[2]: rule for rule in RULES}
 _MAX_TEXT = 20_000_000
 _LEAST_NUMBER = 10**6
 
@@ -117,7 +69,7 @@ def inspect_table(table: pa.Table, *, path: str = "table") -> PiiReport:
         "types": ",".join(sorted({verdict.kind for verdict in verdicts})),
         "rows_examined": table.num_rows,
     }
-    for slug in _RULE_OF:
+    for slug in RULE_OF:
         rows = [verdict.rows for verdict in verdicts if verdict.rule == slug]
         facts[f"{slug.replace('-', '_')}_rows"] = max(rows, default=0)
     findings = tuple(_column_finding(verdict, table.num_rows, path) for verdict in verdicts)
@@ -136,7 +88,7 @@ def inspect_text(text: str, *, path: str = "text") -> PiiReport:
         "values": len(hits),
         "types": ",".join(sorted(by_kind)),
     }
-    for slug in _RULE_OF:
+    for slug in RULE_OF:
         facts[f"{slug.replace('-', '_')}_values"] = sum(hit.kind.rule == slug for hit in hits)
     return PiiReport((), findings, Coverage(1, 1, cut, unit="text"), facts)
 
@@ -170,7 +122,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.Array | str | None:
 
 
 def _column_finding(verdict: ColumnVerdict, rows: int, path: str) -> Finding:
-    rule = _RULE_OF[verdict.rule]
+    rule = RULE_OF[verdict.rule]
     return Finding(
         rule.id,
         rule.severity,
@@ -193,7 +145,7 @@ def _column_finding(verdict: ColumnVerdict, rows: int, path: str) -> Finding:
 
 
 def _text_finding(kind: str, hits: list[Hit], text: str, path: str) -> Finding:
-    rule = _RULE_OF[hits[0].kind.rule]
+    rule = RULE_OF[hits[0].kind.rule]
     first = hits[0]
     return Finding(
         rule.id,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tidegate.core.canonical import Json
 from tidegate.core.finding import Coverage, Finding, Skipped
-from tidegate.detect.text.pii import DETECTOR, PiiReport, inspect_table, inspect_text
+from tidegate.detect.text.pii import PiiReport, inspect_table, inspect_text
+from tidegate.detect.text.pii_rules import DETECTOR
 from tidegate.gates.contract import Check, CheckResult, Scalar
 from tidegate.gates.ingest.parts import parts
 from tidegate.tables.load import TableFile

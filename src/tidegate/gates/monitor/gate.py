@@ -9,35 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegate.core.errors import CheckError
-from tidegate.core.finding import Coverage, Finding, Location, Rule, Severity
+from tidegate.core.finding import Coverage, Finding, Location
 from tidegate.core.stage import Stage
 from tidegate.detect.drift import judge as drift
 from tidegate.detect.drift.edetector import EDetector
 from tidegate.detect.drift.profile import Profile
+from tidegate.detect.drift.rules import DETECTOR
 from tidegate.detect.drift.windows import Window
 from tidegate.gates.chain import ChainReader
 from tidegate.gates.contract import Artifact, Check, CheckResult, GateRequest, Scalar
 from tidegate.gates.history import Query, newest, newest_first
 from tidegate.gates.monitor.files import State, StateFile
+from tidegate.gates.monitor.rules import OTHER_REFERENCE
 
 STATE = "drift-state"
 """Name of the byproduct that says where the test stands."""
 _SHOWN = 40
 """Columns whose distances become facts, largest evidence first."""
 _MEASURES = ("psi", "kl", "js", "ks", "chi_square_p", "wasserstein")
-
-RULES = (
-    Rule(
-        "TG-MON-01/other-reference",
-        "A profile that was not frozen when the model was promoted",
-        Severity.HIGH,
-        "A reference that was made from drifted or poisoned traffic calls it normal.",
-        "Use the profile of the promoted version; to change it, promote again.",
-        atlas=("AML.T0031", "AML.T0015"),
-        owasp=("LLM09:2025", "ML08:2023"),
-    ),
-    *drift.RULES,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,7 @@ class MonitorGate:
 
     def checks(self, request: GateRequest) -> Sequence[Check]:
         """Return the check: the reference is the frozen one, and the window is like it."""
-        return (Check("drift", "TG-MON-01", drift.DETECTOR, lambda: self._drift(request)),)
+        return (Check("drift", "TG-MON-01", DETECTOR, lambda: self._drift(request)),)
 
     def _drift(self, request: GateRequest) -> CheckResult:
         chains, model = self.chains(), str(request.subjects[0].digest)
@@ -79,8 +68,8 @@ class MonitorGate:
         if frozen != given:
             why = "the model was never promoted" if promoted is None else f"frozen: {frozen}"
             finding = Finding(
-                RULES[0].id,
-                RULES[0].severity,
+                OTHER_REFERENCE.id,
+                OTHER_REFERENCE.severity,
                 f"{given[:19]} is not the profile of the promotion ({why[:100]})",
                 Location(request.materials[0].name),
                 {"given": given, "frozen": str(frozen or "")},

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from tidegate.core.errors import CheckError
 from tidegate.core.finding import Coverage, Finding
-from tidegate.detect.tabular.overlap import DETECTOR, OverlapReport, compare
+from tidegate.detect.tabular.overlap import OverlapReport, compare
+from tidegate.detect.tabular.overlap_rules import DETECTOR
 from tidegate.gates.contract import Check, CheckResult, Scalar
 from tidegate.tables.infer import infer_schema
 from tidegate.tables.load import TableFile, is_tabular

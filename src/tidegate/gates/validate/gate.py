@@ -13,8 +13,7 @@ from tidegate.core.artifact.reference import resolve
 from tidegate.core.errors import CheckError
 from tidegate.core.finding import Coverage, Detector
 from tidegate.core.stage import Stage
-from tidegate.detect.fairness import sources as source_test
-from tidegate.detect.fairness import subgroups as group_test
+from tidegate.detect.fairness import source_rules, subgroup_rules
 from tidegate.detect.supply.engine import DETECTOR as SCANNER
 from tidegate.gates.chain import ChainReader
 from tidegate.gates.command.checks import isolation_check
@@ -24,7 +23,6 @@ from tidegate.gates.validate.card import card_of
 from tidegate.gates.validate.predict import Trial
 from tidegate.gates.validate.sets import Roles
 
-RULES = (*origins.RULES, *measure.RULES, *source_test.RULES, *group_test.RULES)
 _ORIGINS = Detector("validation-origins", "1")
 _METRICS = Detector("metrics", "1")
 _CARD = Detector("scorecard", "1")
@@ -65,9 +63,9 @@ class ValidateGate:
                   lambda: origins.sources_result(self.chains(), request, names)),
             Check("metrics", "TG-VAL-03", _METRICS,
                   lambda: measure.metrics_result(trial.answers, roles)),
-            Check("agreement", "TG-VAL-01", source_test.DETECTOR,
+            Check("agreement", "TG-VAL-01", source_rules.DETECTOR,
                   lambda: measure.agreement_result(trial.answers, roles)),
-            Check("subgroups", "TG-VAL-02", group_test.DETECTOR,
+            Check("subgroups", "TG-VAL-02", subgroup_rules.DETECTOR,
                   lambda: measure.subgroups_result(trial.answers, roles)),
         ]  # fmt: skip
         checks = [kept(check) for check in listed]

@@ -10,11 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidegate.core.errors import CheckError
-from tidegate.core.finding import Coverage, Finding, Location, Rule, Severity, Skipped
+from tidegate.core.finding import Coverage, Finding, Location, Skipped
 from tidegate.detect.fairness import sources
 from tidegate.detect.fairness.subgroups import Metrics, count, evaluate, metrics
 from tidegate.gates.contract import CheckResult, Scalar
 from tidegate.gates.validate.predict import Answers
+from tidegate.gates.validate.rules import SMALL_GROUP
 from tidegate.gates.validate.sets import Roles, Texts
 from tidegate.stats.intervals import Interval, newcombe, wilson
 
@@ -22,17 +23,6 @@ SMALLEST = 30
 """Rows that a subgroup needs to be judged."""
 LEVEL = 0.01
 """Share of honest pairs of sources that the agreement test may flag."""
-RULES = (
-    Rule(
-        "TG-VAL-02/small-group",
-        "A subgroup with too few rows to be judged",
-        Severity.INFO,
-        "Nobody knows how well the model serves its members.",
-        "Collect more rows of the group, or exclude it from the model's stated purpose.",
-        atlas=("AML.T0031",),
-        owasp=("LLM09:2025",),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +168,8 @@ def subgroups_result(answers: Mapping[str, Answers], roles: Roles) -> CheckResul
 
 def _small(group: Group) -> Finding:
     return Finding(
-        RULES[0].id,
-        RULES[0].severity,
+        SMALL_GROUP.id,
+        SMALL_GROUP.severity,
         f"{group.name[:200]} has {group.rows} rows in set {group.set}, {SMALLEST} are needed",
         Location(group.set),
         {"group": group.name[:200], "rows": group.rows, "accuracy": group.accuracy.to_json()},

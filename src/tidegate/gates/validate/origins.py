@@ -10,41 +10,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from tidegate.core.errors import CheckError
-from tidegate.core.finding import Coverage, Finding, Location, Rule, Severity
+from tidegate.core.finding import Coverage, Finding, Location
 from tidegate.core.stage import Outcome, Stage
 from tidegate.gates.chain import Chain, ChainReader, Link
 from tidegate.gates.contract import Artifact, CheckResult, GateRequest
 from tidegate.gates.history import Query, first
-
-RULES = (
-    Rule(
-        "TG-VAL-01/unknown-source",
-        "A validation set whose source the ledger does not know",
-        Severity.HIGH,
-        "Whoever wants a model to pass can hand in a set that it passes.",
-        "Register the source and run `tidegate ingest admit` for the set's raw data.",
-        atlas=("AML.T0020", "AML.T0059"),
-        owasp=("LLM04:2025", "ML02:2023"),
-    ),
-    Rule(
-        "TG-VAL-01/same-source",
-        "Two validation sets of one source or owner",
-        Severity.HIGH,
-        "One person who taints the source taints both sets, and nothing contradicts them.",
-        "Take a validation set of another owner.",
-        atlas=("AML.T0020", "AML.T0059"),
-        owasp=("LLM04:2025", "ML02:2023"),
-    ),
-    Rule(
-        "TG-VAL-01/late-set",
-        "A validation set that was admitted after the model was made",
-        Severity.HIGH,
-        "Its rows may have been chosen by what the model gets right.",
-        "Admit the set, then train, then validate.",
-        atlas=("AML.T0020", "AML.T0059"),
-        owasp=("LLM04:2025", "ML02:2023"),
-    ),
-)
+from tidegate.gates.validate.rules import LATE_SET, SAME_SOURCE, UNKNOWN_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +146,8 @@ def _findings(origins: Sequence[Origin]) -> Iterator[Finding]:
     for item in origins:
         if item.fault:
             yield Finding(
-                RULES[0].id,
-                RULES[0].severity,
+                UNKNOWN_SOURCE.id,
+                UNKNOWN_SOURCE.severity,
                 f"the source of set {item.name} is not known: {item.fault}",
                 Location(item.name),
             )
@@ -184,8 +155,8 @@ def _findings(origins: Sequence[Origin]) -> Iterator[Finding]:
         common = a.shares(b)
         if common:
             yield Finding(
-                RULES[1].id,
-                RULES[1].severity,
+                SAME_SOURCE.id,
+                SAME_SOURCE.severity,
                 f"sets {a.name} and {b.name} share the {common}",
                 Location(a.name),
                 {"sets": [a.name, b.name], "shared": common},
@@ -196,8 +167,8 @@ def _late(item: Origin, made: int | None) -> Finding:
     when = "never" if item.admitted is None else f"at log {item.admitted}"
     model = "no training of it is in the log" if made is None else f"it was made at log {made}"
     return Finding(
-        RULES[2].id,
-        RULES[2].severity,
+        LATE_SET.id,
+        LATE_SET.severity,
         f"set {item.name} was admitted {when}; of the model, {model}",
         Location(item.name),
         {"admitted": -1 if item.admitted is None else item.admitted,
