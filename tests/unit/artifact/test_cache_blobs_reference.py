@@ -160,7 +160,7 @@ class TestResolve:
     def test_no_permission(self, tmp_path: Path, as_nobody: Callable[..., str]) -> None:
         (tmp_path / "x").write_text("x")
         (tmp_path / "x").chmod(0)
-        assert as_nobody("resolve", tmp_path / "x") == "TG-SUB/unreadable"
+        assert as_nobody(lambda: resolve(tmp_path / "x")) == "TG-SUB/unreadable"
 
     def test_an_unknown_kind_and_a_schema_for_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "f").write_text("x")

@@ -137,7 +137,7 @@ def test_a_file_without_permission_is_unreadable(
     path = tmp_path / "secret"
     path.write_bytes(b"x")
     path.chmod(0)
-    assert as_nobody("hash", path) == "TG-SUB/unreadable"
+    assert as_nobody(lambda: hash_file(path)) == "TG-SUB/unreadable"
 
 
 def test_the_offset_of_the_descriptor_does_not_matter(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.core.artifact.manifest import build_manifest
 from tidegate.core.artifact.walk import Limits, Links, walk
 from tidegate.core.errors import SubjectError, UnreadableSubject
 
@@ -276,5 +277,5 @@ def test_a_folder_without_permission_is_unreadable(
 ) -> None:
     write(tmp_path, "d/f")
     (tmp_path / "d").chmod(0)
-    assert as_nobody("manifest", tmp_path) == "TG-SUB/unreadable"
+    assert as_nobody(lambda: build_manifest(tmp_path)) == "TG-SUB/unreadable"
     (tmp_path / "d").chmod(0o755)

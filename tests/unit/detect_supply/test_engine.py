@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,28 @@ def test_links_and_special_files_are_not_followed(tmp_path: Path) -> None:
     assert [file.status for file in report.files] == [Status.INCONCLUSIVE] * 3
     assert len(report.coverage.failed) == 3
     assert scan_path(folder / "link.pkl").status is Status.CLEAN, "named by the caller"
+
+
+def test_a_folder_that_can_not_be_listed_is_a_gap(
+    tmp_path: Path, as_nobody: Callable[..., str]
+) -> None:
+    """What else is there is scanned all the same: a closed folder hides no finding beside it."""
+    (tmp_path / "model" / "sub").mkdir(parents=True)
+    (tmp_path / "model" / "bad.pkl").write_bytes(EVIL)
+    (tmp_path / "model" / "sub" / "worse.pkl").write_bytes(EVIL)
+    (tmp_path / "model" / "sub").chmod(0)
+    told = as_nobody(lambda: json.dumps(scan_path(tmp_path / "model").to_json()))
+    alone = as_nobody(lambda: scan_path(tmp_path / "model" / "sub").status.value)
+    (tmp_path / "model" / "sub").chmod(0o755)
+    report = json.loads(told)
+    assert [(file["path"], file["status"]) for file in report["files"]] == [
+        ("bad.pkl", "findings"),
+        ("sub", "inconclusive"),
+    ]
+    (failed,) = report["coverage"]["failed"]
+    assert failed["what"] == "sub"
+    assert "Permission denied" in failed["why"]
+    assert alone == "inconclusive"
 
 
 def test_an_unreadable_name_is_shown_and_scanned(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def scan_path(
     """Scan a file, or each file of a folder.
 
     Args:
-        path: The file or folder. A link is followed here, and nowhere below.
+        path: The file or folder. A link is followed here, and nowhere below. A folder that can't
+            be listed is a gap, reported as one file that can't be read.
         budget: Limits for the whole call.
         packs: The allow packs; all that ship where it is ``None``.
         approved: Further globals that a person vetted.
@@ -146,16 +147,21 @@ def silent_scan() -> Scan:
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every entry that is no folder, in the order of paths; links are not followed."""
+    """Yield every entry that is no folder, in the order of paths; links are not followed.
+
+    A folder that can't be listed stands for what is in it: it is yielded, and read by nobody.
+    """
     todo = [root]
     files: list[Path] = []
     while todo:
-        for entry in os.scandir(todo.pop()):
-            place = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                todo.append(place)
-            else:
-                files.append(place)
+        folder = todo.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    place = Path(entry.path)
+                    (todo if entry.is_dir(follow_symlinks=False) else files).append(place)
+        except OSError:
+            files.append(folder)
     for file in sorted(files, key=lambda place: os.fsencode(place.relative_to(root).as_posix())):
         name = os.fsencode(file.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
         yield file, name
