@@ -193,7 +193,7 @@ class EvidenceLog:
             )
             for index in self.places.directives
         )
-        return original(rows, self.places.replays)
+        return original(rows, self.places.backdated)
 
     def _keep(self, height: int, node: bytes) -> None:
         if height == len(self._rows):

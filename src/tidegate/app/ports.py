@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from tidegate.core.artifact.hashing import Hasher, hash_fd
 from tidegate.core.artifact.reference import KINDS, resolve
 from tidegate.core.clock import Clock
+from tidegate.core.digest import Digest
 from tidegate.core.errors import SubjectError
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.ledger.entry import Entry
@@ -132,7 +133,9 @@ class StoredDirectives:
     ledger: StoredLedger
     places: Places
     trust: TrustRoot
-    known: dict[int, DirectiveRow | None] = field(default_factory=dict[int, "DirectiveRow | None"])
+    known: dict[int, tuple[DirectiveRow, Digest] | None] = field(
+        default_factory=dict[int, "tuple[DirectiveRow, Digest] | None"]
+    )
 
     def rows(self) -> list[DirectiveRow]:
         """Return those that verify, in log order.
@@ -145,7 +148,7 @@ class StoredDirectives:
                 entry = Entry.parse(self.ledger.log.entry(index))
                 body = None if entry.envelope is None else self.ledger.envelope(entry.envelope)
                 self.known[index] = read_directive(index, entry, body, self.trust)
-        return original(map(self.known.get, self.places.directives), self.places.replays)
+        return original(map(self.known.get, self.places.directives), self.places.backdated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ newer refusal counts, whoever edited which table. Each is verified again against
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +15,7 @@ from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.gate import GatePredicate
 from tidegate.core.attest.statement import Statement
 from tidegate.core.canonical import Json
-from tidegate.core.digest import Digest
+from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import TidegateError, VerificationError
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.stage import Outcome, Stage
@@ -99,13 +99,17 @@ class Chain:
 
     @property
     def unattested(self) -> tuple[str, ...]:
-        """The nodes that no gate admitted or made: a later gate's word is no admission."""
+        """The nodes that no gate admitted or made: a later gate's word is no admission.
+
+        So are those of which evidence is gone: it may have been the refusal of what is left.
+        """
         allowed = {
             link.digest
             for link in self.links
             if link.stage in MAKING and link.gate.outcome is Outcome.ALLOW
         }
-        return tuple(digest for digest in self.nodes if digest not in allowed)
+        known = allowed - {*self.erased}
+        return tuple(digest for digest in self.nodes if digest not in known)
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -199,20 +203,19 @@ class ChainReader:
 
     def _read_about(self, digest: str, found: "_Found", *, drill: bool) -> None:
         """Take the newest statement of each action; a refused promotion changed nothing."""
-        spoken: set[tuple[Stage, str]] = set()
-        for index in reversed(self.statements.about(digest, drill=drill)):
+        newest: dict[tuple[Stage, str], LoggedStatement] = {}
+        for said in originals(self.statements, digest, drill=drill):
+            if said.error is not None:
+                found.broken.append(_broken(said.index, digest, said.error))
+            elif said.logged is None or said.claim is None:
+                found.erased.append(digest)
+            elif said.claim.drill is drill and not said.claim.idle:
+                newest[said.claim.stage, said.claim.action] = said.logged
+        for logged in newest.values():
             try:
-                logged = self.statements.logged(index)
-                if logged is None:
-                    found.erased.append(digest)
-                    continue
-                claim = claimed(logged)
-                said = claim.stage, claim.action
-                if claim.drill is drill and not claim.idle and said not in spoken:
-                    spoken.add(said)
-                    found.add(self.verify(logged, digest))
+                found.add(self.verify(logged, digest))
             except TidegateError as error:
-                found.broken.append(Broken(index, digest, f"{error.code}: {error}"[:300]))
+                found.broken.append(_broken(logged.index, digest, error))
 
     def verify(self, logged: LoggedStatement, digest: str) -> Link:
         """Verify a gate statement about an artifact, with whatever it claims of itself.
@@ -250,6 +253,8 @@ class Claim:
     drill: bool
     idle: bool
     """A promotion that was refused: an attempt, which left everything as it was."""
+    payload: Digest
+    """Of the bytes that are signed."""
 
 
 def claimed(logged: LoggedStatement) -> Claim:
@@ -258,13 +263,52 @@ def claimed(logged: LoggedStatement) -> Claim:
     Raises:
         VerificationError: It is not well-formed.
     """
-    gate = GatePredicate.of(Statement.parse(Envelope.parse(logged.envelope).payload))
+    payload = Envelope.parse(logged.envelope).payload
+    gate = GatePredicate.of(Statement.parse(payload))
     return Claim(
         gate.gate.stage,
         gate.gate.action,
         gate.drill or Entry.parse(logged.entry).kind == "drill",
         gate.gate.action == PROMOTE and gate.outcome is not Outcome.ALLOW,
+        sha256(payload),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A statement as the log has it, before it is verified."""
+
+    index: int
+    logged: LoggedStatement | None = None
+    """``None`` where its envelope is missing or was erased, or it can't be read."""
+    claim: Claim | None = None
+    error: TidegateError | None = None
+
+
+def originals(source: StatementSource, digest: str, *, drill: bool) -> Iterator[Said]:
+    """Yield the gate statements about an artifact, oldest first, each once.
+
+    Who can write to the store can append an old allow once more: an entry is not signed, and an
+    envelope has many spellings (white space, a second signature, the other of two that ECDSA
+    knows). What was signed, and so what tells one word from another, is the payload.
+    """
+    seen: set[Digest] = set()
+    for index in source.about(digest, drill=drill):
+        try:
+            logged = source.logged(index)
+            claim = None if logged is None else claimed(logged)
+        except TidegateError as error:
+            yield Said(index, error=error)
+            continue
+        if claim is None:
+            yield Said(index)
+        elif claim.payload not in seen:
+            seen.add(claim.payload)
+            yield Said(index, logged, claim)
+
+
+def _broken(index: int, digest: str, error: TidegateError) -> Broken:
+    return Broken(index, digest, f"{error.code}: {error}"[:300])
 
 
 def _is_whole(gate: GatePredicate) -> bool:

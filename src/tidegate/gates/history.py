@@ -11,7 +11,7 @@ from tidegate.core.attest.gate import GatePredicate
 from tidegate.core.errors import TidegateError
 from tidegate.core.stage import Outcome, Stage
 from tidegate.core.verify import VerifiedEntry
-from tidegate.gates.chain import ChainReader, claimed
+from tidegate.gates.chain import ChainReader, originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,16 @@ def newest_first(chains: ChainReader, digest: str, query: Query) -> Iterator[Spo
 def _spoken(
     chains: ChainReader, digest: str, query: Query, *, newest_first: bool
 ) -> Iterator[Spoken]:
-    places = chains.statements.about(digest, drill=query.drill)
-    for index in reversed(places) if newest_first else places:
+    fitting = (
+        said.logged
+        for said in originals(chains.statements, digest, drill=query.drill)
+        if said.logged is not None
+        and said.claim is not None
+        and said.claim.stage in query.stages
+        and said.claim.drill is query.drill
+    )
+    for logged in reversed([*fitting]) if newest_first else fitting:
         try:
-            logged = chains.statements.logged(index)
-            if logged is None:
-                continue
-            claim = claimed(logged)
-            if claim.stage not in query.stages or claim.drill is not query.drill:
-                continue
             link = chains.verify(logged, digest)
         except TidegateError:
             continue  # what does not verify says nothing; the chain walk reports it

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from tidegate.core.attest.directive import Directive as Predicate
 from tidegate.core.canonical import dumps, loads
 from tidegate.core.clock import Micros
+from tidegate.core.digest import Digest
 from tidegate.core.errors import VerificationError
 from tidegate.core.identity.roles import Role
 from tidegate.core.identity.trust import Revocation, TrustRoot
@@ -64,14 +65,25 @@ def to_predicate(act: Directive, *, owner: str) -> Predicate:
     )
 
 
-def original(rows: Iterable[DirectiveRow | None], replays: Container[int]) -> list[DirectiveRow]:
-    """Leave out directives that somebody appended again, unless they only take trust away.
+def original(
+    read: Iterable[tuple[DirectiveRow, Digest] | None], backdated: Container[int]
+) -> list[DirectiveRow]:
+    """Leave out what was appended again, or in the past, unless it only takes trust away.
 
     To take it away twice harms nobody; that it be given back again, nobody signed.
+
+    Args:
+        read: Directives in log order, each with the digest of the bytes that were signed: who
+            appends one again can choose its envelope's other bytes.
+        backdated: Entries whose time is not the log's.
     """
-    return [
-        row for row in rows if row is not None and (row.kind in TAKING or row.index not in replays)
-    ]
+    rows: list[DirectiveRow] = []
+    seen: set[Digest] = set()
+    for row, signed in filter(None, read):
+        if row.kind in TAKING or not (signed in seen or row.index in backdated):
+            rows.append(row)
+        seen.add(signed)
+    return rows
 
 
 def fold(rows: Iterable[DirectiveRow], trust: TrustRoot) -> DirectiveState:

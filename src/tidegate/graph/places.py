@@ -25,13 +25,14 @@ class Places:
         self.size = 0
         """How many entries were read."""
         self.directives: list[int] = []
-        self.replays: set[int] = set()
-        """Entries whose envelope an earlier entry named: nobody signed that it be said again."""
+        self.backdated: set[int] = set()
+        """Entries that say an earlier time than one before them: no log writes such, and a key
+        that ended since would count again."""
         self.trust: list[str] = []
         """Digests of the versions of the trust root."""
         self._about: defaultdict[str, list[int]] = defaultdict(list)
         self._drills: set[int] = set()
-        self._envelopes: set[str] = set()
+        self._latest = 0
 
     def extend(self, entries: Iterable[bytes]) -> None:
         """Take up the entries that follow, each proved by the caller.
@@ -43,8 +44,7 @@ class Places:
             said = json.loads(entry)
             kind, index, subjects = said.get("kind"), self.size, said.get("subjects", ())
             statement = kind in _STATEMENTS and said.get("predicateType") == GATE
-            if kind == "directive" or statement:
-                self._note_replay(index, str(said.get("envelope")))
+            self._note_time(index, said.get("time"))
             if kind == "directive":
                 self.directives.append(index)
             elif kind == "trust":
@@ -63,12 +63,12 @@ class Places:
             digest: ``sha256:…``.
             drill: Whether those of entries that are marked as a drill's are wanted, too.
         """
-        left_out = self.replays if drill else self._drills | self.replays
+        left_out = self.backdated if drill else self._drills | self.backdated
         return [index for index in self._about.get(digest, []) if index not in left_out]
 
-    def _note_replay(self, index: int, envelope: str) -> None:
-        # An entry is not signed, its envelope is: an old allow that was appended again would be
-        # the newest word, and of today.
-        if envelope in self._envelopes:
-            self.replays.add(index)
-        self._envelopes.add(envelope)
+    def _note_time(self, index: int, time: object) -> None:
+        # An entry is not signed, its envelope is: who can write to the store chooses its time.
+        if isinstance(time, int) and time >= self._latest:
+            self._latest = time
+        else:
+            self.backdated.add(index)

@@ -16,7 +16,7 @@ from tidegate.core.attest.uris import DIRECTIVE, GATE, TRUST
 from tidegate.core.attest.verifier import VerifiedSigner, verify_envelope
 from tidegate.core.canonical import Json, dumps
 from tidegate.core.clock import Micros
-from tidegate.core.digest import sha256
+from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import BusyError, LedgerError, VerificationError
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.ledger.entry import Entry
@@ -148,8 +148,10 @@ def directive_row(
 
 def read_directive(
     index: int, entry: Entry, envelope: bytes | None, trust: TrustRoot
-) -> DirectiveRow | None:
-    """Return the row of a directive's proved entry; ``None`` where its signature does not count.
+) -> tuple[DirectiveRow, Digest] | None:
+    """Return the row of a directive's proved entry, and the digest of the bytes that were signed.
+
+    It is ``None`` where its signature does not count.
 
     Raises:
         LedgerError: What it says is not there, and nobody can tell what it forbade.
@@ -163,7 +165,8 @@ def read_directive(
             slug="directive-missing",
         )
     try:
-        return directive_row(index, entry, *read_statement(index, entry, envelope, trust))
+        row = directive_row(index, entry, *read_statement(index, entry, envelope, trust))
+        return row, sha256(Envelope.parse(envelope).payload)
     except VerificationError:
         return None
 
