@@ -152,7 +152,7 @@ def test_a_key_that_ended_can_not_speak_in_the_past(
     thief = replace(shop, clock=clock)
     thief.__dict__["principal"] = held
     with monkeypatch.context() as patch:
-        patch.setattr(Log, "_stamp", lambda self, items: Micros(START + SECOND))
+        patch.setattr(Log, "_stamp", lambda *_: Micros(START + SECOND))
         say(thief, Word(Stage.INGEST, "data"))
     now = replace(shop, clock=clock, act_as="bob")
     assert custody_of(now, DATA).exit_code != 0
