@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from tidegate.core.finding import Coverage, Finding
 from tidegate.core.stage import Outcome
-from tidegate.report.model import Report
+from tidegate.report.model import Report, examined
 from tidegate.report.style import Style
 from tidegate.report.untrusted import clip, plain
 
@@ -72,8 +72,7 @@ def _coverage(group: str, name: str, coverage: Coverage) -> _Case:
         return _Case(group, name)
     gaps = [("failed", gap) for gap in coverage.failed] + [("skipped", g) for g in coverage.skipped]
     detail = tuple(f"{kind} {gap.what}: {gap.why}" for kind, gap in gaps)
-    message = f"{coverage.examined} of {coverage.planned} {coverage.unit}s examined"
-    return _Case(group, name, "error", message, detail)
+    return _Case(group, name, "error", examined(coverage), detail)
 
 
 def _finding(finding: Finding, *, failing: bool) -> _Case:

@@ -105,9 +105,17 @@ class Report:
     @property
     def coverage_line(self) -> str:
         """One sentence: what was planned, examined, skipped and failed."""
-        coverage = self.coverage
-        unit = coverage.unit if coverage.planned == 1 else f"{coverage.unit}s"
-        return (
-            f"{coverage.examined} of {coverage.planned} {unit} examined, "
-            f"{len(coverage.skipped)} skipped, {len(coverage.failed)} failed"
-        )
+        gaps = f"{len(self.coverage.skipped)} skipped, {len(self.coverage.failed)} failed"
+        return f"{examined(self.coverage)}, {gaps}"
+
+
+def examined(coverage: Coverage) -> str:
+    """Say how much was examined.
+
+    >>> examined(Coverage(6, 5, unit="duty"))
+    '5 of 6 duties examined'
+    """
+    unit = coverage.unit
+    if coverage.planned != 1:
+        unit = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+    return f"{coverage.examined} of {coverage.planned} {unit} examined"

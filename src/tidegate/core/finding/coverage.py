@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 from tidegate.core.canonical import Json
 
+_ANY = "item"
+"""The unit of what says none, and of a sum over different ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -31,13 +34,22 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Counts of units (files, columns, rows, tests: the check says which), and the gaps."""
+    """Counts of units (files, columns, rows, tests: the check says which), and the gaps.
+
+    Coverages add up, and ``Coverage()`` is neutral: a part that counts nothing has no say in the
+    unit. A sum over different units counts items.
+    """
 
     planned: int = 0
     examined: int = 0
     skipped: tuple[Skipped, ...] = ()
     failed: tuple[Skipped, ...] = ()
-    unit: str = "item"
+    unit: str = _ANY
+
+    @property
+    def empty(self) -> bool:
+        """Whether it counts nothing."""
+        return not (self.planned or self.examined or self.skipped or self.failed)
 
     @property
     def complete(self) -> bool:
@@ -51,8 +63,15 @@ class Coverage:
             self.examined + other.examined,
             self.skipped + other.skipped,
             self.failed + other.failed,
-            self.unit if self.unit == other.unit else "item",
+            self._joint_unit(other),
         )
+
+    def _joint_unit(self, other: "Coverage") -> str:
+        if self.empty and other.empty:
+            return other.unit if self.unit == _ANY else self.unit
+        if self.empty or other.empty:
+            return other.unit if self.empty else self.unit
+        return self.unit if self.unit == other.unit else _ANY
 
     def to_json(self) -> dict[str, Json]:
         """Return the form that is signed inside a gate predicate."""

@@ -75,9 +75,8 @@ def _judge(reports: list[PiiReport], label: str) -> CheckResult:
         "within_label": sum(_values(item) for item in found if _slug(item) in permitted),
         "types": ",".join(sorted({str(item.evidence.get("type")) for item in found})),
     }
-    return CheckResult(sum((item.coverage for item in reports), Coverage(
-        unit=reports[0].coverage.unit if reports else "file"
-    )), tuple(above), facts)  # fmt: skip
+    coverage = sum((report.coverage for report in reports), Coverage(unit="file"))
+    return CheckResult(coverage, tuple(above), facts)
 
 
 def _slug(finding: Finding) -> str:
