@@ -35,8 +35,9 @@ from tests.ledgers import Ledger, pending
 from tests.services import fresh_store, reachable_postgres
 
 from tidegate.core.ledger.log import Log, PendingEntry
-from tidegate.core.ledger.merkle import leaf_hash, verify_inclusion
+from tidegate.core.ledger.merkle import verify_inclusion
 from tidegate.core.ledger.proof import export_proof
+from tidegate.core.merkle import leaf_hash
 from tidegate.store.engine import open_engine
 
 BATCH = 256

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tidegate.core.artifact import merkle
+from tidegate.core import merkle
 from tidegate.core.artifact.hashing import hash_file
 from tidegate.core.artifact.manifest import Manifest, ManifestEntry, build_manifest, verify
 from tidegate.core.digest import Digest

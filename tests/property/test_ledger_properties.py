@@ -15,12 +15,7 @@ from tidegate.core.errors import ProofError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
 from tidegate.core.ledger.entry import KINDS, Entry
 from tidegate.core.ledger.log import Log, PendingEntry
-from tidegate.core.ledger.merkle import (
-    CompactRange,
-    leaf_hash,
-    verify_consistency,
-    verify_inclusion,
-)
+from tidegate.core.ledger.merkle import CompactRange, verify_consistency, verify_inclusion
 from tidegate.core.ledger.note import ED25519, Note, NoteKey, NoteSigner
 from tidegate.core.ledger.proof import TlogProof, export_proof
 from tidegate.core.ledger.reader import FetchedTiles, TileReader
@@ -32,6 +27,7 @@ from tidegate.core.ledger.tiles import (
     parse_path,
     tile_path,
 )
+from tidegate.core.merkle import leaf_hash
 from tidegate.logbook.memory import MemoryLogStorage
 from tidegate.logbook.witness import parse_request
 

@@ -13,8 +13,8 @@ from tests.services import KINDS, fresh_store
 
 from tidegate.core.clock import FixedClock
 from tidegate.core.digest import Digest
-from tidegate.core.ledger.merkle import leaf_hash
 from tidegate.core.ledger.storage import Erased
+from tidegate.core.merkle import leaf_hash
 from tidegate.graph.rows import ArtifactRow, AttestationRow, EdgeRow, Rows, UnknownRow
 from tidegate.store.checks import SqlCheckCache
 from tidegate.store.engine import open_engine

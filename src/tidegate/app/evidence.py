@@ -18,7 +18,8 @@ from tidegate.core.identity.reading import Fields
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.ledger.checkpoint import VerifiedCheckpoint
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.merkle import CompactRange, inclusion_path, leaf_hash
+from tidegate.core.ledger.merkle import CompactRange, inclusion_path
+from tidegate.core.merkle import leaf_hash
 from tidegate.core.policy.directive_state import DirectiveState
 from tidegate.core.stage import Stage
 from tidegate.core.verify import LoggedStatement, Verification, open_head

@@ -22,8 +22,9 @@ from tidegate.core.identity.roles import SIGNERS
 from tidegate.core.identity.trust import Purpose, Revocation, TrustRoot
 from tidegate.core.ledger.checkpoint import VerifiedCheckpoint, open_checkpoint
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.merkle import leaf_hash, verify_inclusion
+from tidegate.core.ledger.merkle import verify_inclusion
 from tidegate.core.ledger.note import COSIGNATURE, ED25519, NoteKey
+from tidegate.core.merkle import leaf_hash
 from tidegate.core.stage import Stage
 
 

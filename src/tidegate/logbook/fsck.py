@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from tidegate.core.errors import VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, fold, leaf_hash
+from tidegate.core.ledger.merkle import HASH_SIZE, CompactRange, fold
 from tidegate.core.ledger.note import Note, NoteKey
 from tidegate.core.ledger.storage import Head, LogStorage
 from tidegate.core.ledger.tiles import TILE_HEIGHT, WIDTH, Tile, tile_path, tile_width
+from tidegate.core.merkle import EMPTY_ROOT, leaf_hash
 
 
 @dataclass(frozen=True, slots=True)

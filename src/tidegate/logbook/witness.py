@@ -26,7 +26,7 @@ from tidegate.core.errors import (
     VerificationError,
 )
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
-from tidegate.core.ledger.merkle import EMPTY_ROOT, HASH_SIZE, MAX_PATH, verify_consistency
+from tidegate.core.ledger.merkle import HASH_SIZE, MAX_PATH, verify_consistency
 from tidegate.core.ledger.note import (
     Note,
     NoteKey,
@@ -36,6 +36,7 @@ from tidegate.core.ledger.note import (
     parse_decimal,
     parse_signatures,
 )
+from tidegate.core.merkle import EMPTY_ROOT
 from tidegate.logbook.durable import locked, read_file, replace_file
 
 logger = logging.getLogger(__name__)

@@ -25,9 +25,10 @@ from tidegate.core.artifact.blobs import BlobStore
 from tidegate.core.canonical import Json, dumps, loads
 from tidegate.core.digest import sha256
 from tidegate.core.errors import LedgerError, UsageError, VerificationError
-from tidegate.core.ledger.merkle import EMPTY_ROOT, CompactRange, leaf_hash
+from tidegate.core.ledger.merkle import CompactRange
 from tidegate.core.ledger.storage import Erased, Head, NewEntry
 from tidegate.core.ledger.tiles import TileBuilder
+from tidegate.core.merkle import EMPTY_ROOT, leaf_hash
 from tidegate.store.append import SqlLogWrite
 from tidegate.store.log import SqlLogStorage
 from tidegate.store.tables import log_checkpoint, log_entry

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from tidegate.core.artifact import merkle
+from tidegate.core import merkle
 from tidegate.core.artifact.hashing import in_order, opened
 from tidegate.core.artifact.refusals import refusal
 from tidegate.core.canonical import Json, dumps, loads

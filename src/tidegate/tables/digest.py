@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tidegate.core.artifact import merkle
+from tidegate.core import merkle
 from tidegate.core.artifact.hashing import opened
 from tidegate.core.artifact.refusals import refusal, shown
 from tidegate.core.canonical import dumps

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.core.artifact import merkle
+from tidegate.core import merkle
 from tidegate.core.artifact.manifest import (
     Changes,
     Difference,

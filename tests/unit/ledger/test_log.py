@@ -23,14 +23,10 @@ from tidegate.core.errors import (
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
 from tidegate.core.ledger.entry import Entry, genesis
 from tidegate.core.ledger.log import Log, PendingEntry
-from tidegate.core.ledger.merkle import (
-    EMPTY_ROOT,
-    leaf_hash,
-    verify_consistency,
-    verify_inclusion,
-)
+from tidegate.core.ledger.merkle import verify_consistency, verify_inclusion
 from tidegate.core.ledger.note import Note, NoteSigner
 from tidegate.core.ledger.storage import Head, LogWrite, NewEntry, NewTile
+from tidegate.core.merkle import EMPTY_ROOT, leaf_hash
 from tidegate.logbook.memory import MemoryLogStorage
 
 Pending = Callable[..., PendingEntry]

@@ -10,17 +10,15 @@ import pytest
 
 from tidegate.core.errors import ProofError
 from tidegate.core.ledger.merkle import (
-    EMPTY_ROOT,
     CompactRange,
     consistency_path,
     fold,
     inclusion_path,
-    leaf_hash,
-    node_hash,
     range_root,
     verify_consistency,
     verify_inclusion,
 )
+from tidegate.core.merkle import EMPTY_ROOT, leaf_hash, node_hash
 
 
 def definition(leaves: Sequence[bytes]) -> bytes:

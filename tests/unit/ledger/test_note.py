@@ -8,7 +8,6 @@ import pytest
 
 from tidegate.core.errors import SignatureError, TrustError, UsageError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
-from tidegate.core.ledger.merkle import EMPTY_ROOT
 from tidegate.core.ledger.note import (
     COSIGNATURE,
     ED25519,
@@ -19,6 +18,7 @@ from tidegate.core.ledger.note import (
     parse_decimal,
     parse_signatures,
 )
+from tidegate.core.merkle import EMPTY_ROOT
 
 MakeSigner = Callable[..., NoteSigner]
 TESSERA = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"

@@ -7,9 +7,9 @@ import pytest
 
 from tidegate.core.errors import ProofError, SignatureError, TrustError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint
-from tidegate.core.ledger.merkle import leaf_hash, node_hash
 from tidegate.core.ledger.note import COSIGNATURE, Note, NoteSigner
 from tidegate.core.ledger.proof import TlogProof, export_proof
+from tidegate.core.merkle import leaf_hash, node_hash
 
 Bench = Any
 MakeSigner = Callable[..., NoteSigner]

@@ -10,7 +10,7 @@ import pytest
 
 from tidegate.core.errors import BusyError, LedgerError, StoreError, UsageError
 from tidegate.core.ledger.log import PendingEntry
-from tidegate.core.ledger.merkle import leaf_hash
+from tidegate.core.merkle import leaf_hash
 from tidegate.logbook.memory import MemoryLogStorage
 from tidegate.logbook.sequencer import Sequencer
 

@@ -7,7 +7,7 @@ import pytest
 
 from tidegate.core.errors import ProofError, VerificationError
 from tidegate.core.ledger.log import PendingEntry
-from tidegate.core.ledger.merkle import CompactRange, leaf_hash, verify_consistency
+from tidegate.core.ledger.merkle import CompactRange, verify_consistency
 from tidegate.core.ledger.reader import FetchedTiles, TileCache, TileReader
 from tidegate.core.ledger.tiles import (
     Tile,
@@ -21,6 +21,7 @@ from tidegate.core.ledger.tiles import (
     tile_path,
     tile_width,
 )
+from tidegate.core.merkle import leaf_hash
 
 PATHS = {
     "tile/0/000": TilePath(0, 0, 256),

@@ -18,8 +18,9 @@ from tidegate.core.errors import (
     SubjectError,
     TidegateError,
 )
-from tidegate.core.ledger.merkle import leaf_hash, verify_inclusion
+from tidegate.core.ledger.merkle import verify_inclusion
 from tidegate.core.ledger.storage import Erased, Head, NewEntry
+from tidegate.core.merkle import leaf_hash
 from tidegate.logbook.fsck import fsck
 from tidegate.store.append import INLINE_LIMIT
 from tidegate.store.blobs import LocalBlobs

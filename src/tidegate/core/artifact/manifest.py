@@ -21,12 +21,12 @@ from itertools import pairwise
 from typing import Self
 
 from tidegate.core.artifact.hashing import THREADED_FROM, FileHash, Hasher, hash_fd, in_order
-from tidegate.core.artifact.merkle import leaf_hash, root
 from tidegate.core.artifact.refusals import refusal, shown
 from tidegate.core.artifact.walk import FileEntry, Limits, Links, check_name, walk
 from tidegate.core.canonical import Json, dumps, loads
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import SubjectError, VerificationError
+from tidegate.core.merkle import leaf_hash, root
 
 FORMAT = "tidegate/manifest/v1"
 MAX_BYTES = 512 * 1024 * 1024

@@ -1,6 +1,6 @@
 """A log's head as text, and the one place where a signed head is verified (C2SP tlog-checkpoint).
 
->>> from tidegate.core.ledger.merkle import EMPTY_ROOT
+>>> from tidegate.core.merkle import EMPTY_ROOT
 >>> print(Checkpoint("example.com/log", 0, EMPTY_ROOT).text, end="")
 example.com/log
 0
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from tidegate.core.errors import TrustError, VerificationError
-from tidegate.core.ledger.merkle import EMPTY_ROOT, HASH_SIZE
+from tidegate.core.ledger.merkle import HASH_SIZE
 from tidegate.core.ledger.note import COSIGNATURE, Note, NoteKey, decode_base64, parse_decimal
+from tidegate.core.merkle import EMPTY_ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,12 @@ from tidegate.core.errors import (
 )
 from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
+from tidegate.core.ledger.merkle import HASH_SIZE
 from tidegate.core.ledger.note import Note, NoteKey, NoteSignature, NoteSigner
 from tidegate.core.ledger.reader import TileCache, TileReader
 from tidegate.core.ledger.storage import Head, LogStorage, LogWrite, NewEntry
 from tidegate.core.ledger.tiles import TileBuilder, right_edge
+from tidegate.core.merkle import EMPTY_ROOT, leaf_hash
 
 logger = logging.getLogger(__name__)
 

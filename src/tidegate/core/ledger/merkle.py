@@ -1,8 +1,9 @@
-"""The RFC 6962 Merkle tree: hashes, growth, proofs and their verification.
+"""The RFC 6962 Merkle tree that grows: right edge, proofs and their verification.
 
 A perfect subtree is named by its height and its index at that height; everything here reads
 the tree through a function of those two, wherever the hashes are kept.
 
+>>> from tidegate.core.merkle import leaf_hash
 >>> tree = CompactRange()
 >>> for entry in (b"a", b"b", b"c"):
 ...     tree.append(leaf_hash(entry))
@@ -11,30 +12,17 @@ the tree through a function of those two, wherever the hashes are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import sha256
 from itertools import repeat
 
 from tidegate.core.errors import ProofError
+from tidegate.core.merkle import EMPTY_ROOT, node_hash, root_from
 
 HASH_SIZE = 32
 MAX_PATH = 63
 """No honest proof is longer: sizes stay below 2**63."""
 
-EMPTY_ROOT = sha256(b"").digest()
-"""The root of the tree without leaves."""
-
 NodeReader = Callable[[int, int], bytes]
 """Gives the root of the perfect subtree at (height, index); leaves have height 0."""
-
-
-def leaf_hash(entry: bytes) -> bytes:
-    """Hash an entry into a leaf (RFC 6962, section 2.1)."""
-    return sha256(b"\x00" + entry).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash two subtrees into their parent (RFC 6962, section 2.1)."""
-    return sha256(b"\x01" + left + right).digest()
 
 
 def fold(edge: Sequence[bytes]) -> bytes:
@@ -169,20 +157,7 @@ def verify_inclusion(
     _check_hashes((leaf, root, *path))
     if not 0 <= index < size:
         raise ProofError(f"entry {index} is not in a log of {size}", slug="no-such-entry")
-    position, last, computed = index, size - 1, leaf
-    for sibling in path:
-        if last == 0:
-            raise ProofError("the inclusion proof is too long", slug="inclusion")
-        if position & 1 or position == last:
-            computed = node_hash(sibling, computed)
-            while not position & 1 and position:
-                position >>= 1
-                last >>= 1
-        else:
-            computed = node_hash(computed, sibling)
-        position >>= 1
-        last >>= 1
-    if last or computed != root:
+    if root_from(leaf, index, size, path) != root:
         raise ProofError(
             f"the inclusion proof does not lead from entry {index} to the root of {size}",
             slug="inclusion",

@@ -22,8 +22,9 @@ from typing import Self
 from tidegate.core.errors import ProofError
 from tidegate.core.ledger.checkpoint import Checkpoint, VerifiedCheckpoint, open_checkpoint
 from tidegate.core.ledger.log import Log
-from tidegate.core.ledger.merkle import HASH_SIZE, MAX_PATH, leaf_hash, verify_inclusion
+from tidegate.core.ledger.merkle import HASH_SIZE, MAX_PATH, verify_inclusion
 from tidegate.core.ledger.note import MAX_NOTE, Note, NoteKey, decode_base64, parse_decimal
+from tidegate.core.merkle import leaf_hash
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _MAX_EXTRA = 65_536

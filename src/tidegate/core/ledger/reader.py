@@ -1,6 +1,6 @@
 r"""Reading a log out of tiles that anyone may serve: every hash and entry is proved by the head.
 
->>> from tidegate.core.ledger.merkle import leaf_hash
+>>> from tidegate.core.merkle import leaf_hash
 >>> folder = {"tile/0/000.p/1": leaf_hash(b"hello"), "tile/entries/000.p/1": b"\0\5hello"}
 >>> reader = TileReader(FetchedTiles(folder.get), 1, leaf_hash(b"hello"))
 >>> list(reader.entries())
@@ -19,7 +19,6 @@ from tidegate.core.ledger.merkle import (
     consistency_path,
     fold,
     inclusion_path,
-    leaf_hash,
     range_root,
 )
 from tidegate.core.ledger.tiles import (
@@ -32,6 +31,7 @@ from tidegate.core.ledger.tiles import (
     tile_path,
     tile_width,
 )
+from tidegate.core.merkle import leaf_hash
 
 
 class TileCache:

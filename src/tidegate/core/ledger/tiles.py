@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.core.errors import VerificationError
-from tidegate.core.ledger.merkle import HASH_SIZE, CompactRange, node_hash
+from tidegate.core.ledger.merkle import HASH_SIZE, CompactRange
 from tidegate.core.ledger.storage import NewTile
+from tidegate.core.merkle import node_hash
 
 WIDTH = 256
 """Hashes in a full tile."""
