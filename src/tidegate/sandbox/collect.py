@@ -7,12 +7,14 @@ output with its name, so that a hostile link or device never reaches the store.
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from tidegate.core.errors import CheckError
 from tidegate.sandbox.order import Limits
 
-_MAX_DEPTH = 32
+MAX_DEPTH = 32
+"""Deepest folder that is taken, and that a command may make while it runs."""
 
 
 def collect(source: Path, destination: Path, limits: Limits) -> tuple[str, ...]:
@@ -54,12 +56,38 @@ def collect(source: Path, destination: Path, limits: Limits) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def discard(folder: Path) -> None:
+    """Remove a folder with all that a command left in it, however deep and whatever its modes.
+
+    A path may be longer than the kernel takes, and nested deeper than functions are: folders are
+    moved up before they are emptied, so that each is one step away. What can't be removed stays.
+    """
+    number = 0
+    with suppress(OSError):
+        while below := [item for item in os.scandir(folder) if item.is_dir(follow_symlinks=False)]:
+            for item in below:
+                with suppress(OSError):
+                    Path(item.path).chmod(0o700)
+                for inner in list(os.scandir(item.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        number += 1
+                        with suppress(OSError):
+                            Path(inner.path).chmod(0o700)
+                        Path(inner.path).rename(folder / f".discarded-{number}")
+                    else:
+                        Path(inner.path).unlink()
+                Path(item.path).rmdir()
+        for item in list(os.scandir(folder)):
+            Path(item.path).unlink()
+        folder.rmdir()
+
+
 def _judge(name: str, relative: str, info: os.stat_result, depth: int) -> None:
     if not name.isprintable() or name != name.encode("utf-8", "surrogateescape").decode(
         "utf-8", "replace"
     ):
         raise _refused(ascii(relative), "its name has control characters or is not UTF-8")
-    if depth >= _MAX_DEPTH:
+    if depth >= MAX_DEPTH:
         raise _refused(relative, "it is nested too deep")
     if stat.S_ISDIR(info.st_mode):
         return

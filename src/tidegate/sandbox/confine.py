@@ -10,7 +10,6 @@ It fails closed: where the host can't give the tier that is asked for, nothing i
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -24,7 +23,7 @@ from pathlib import Path
 from tidegate.core.canonical import Json
 from tidegate.core.errors import CheckError, UsageError
 from tidegate.sandbox import launcher, seccomp, shim
-from tidegate.sandbox.collect import collect
+from tidegate.sandbox.collect import collect, discard
 from tidegate.sandbox.order import Completed, Limits, Order, Tier
 from tidegate.sandbox.probe import Host, bubblewrap_digest, host
 from tidegate.sandbox.watch import watch
@@ -92,7 +91,7 @@ def _run_folder() -> Generator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
 
 
 def _run_plain(order: Order, folder: Path) -> Completed:

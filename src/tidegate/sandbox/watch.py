@@ -6,9 +6,11 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import IO, cast
 
+from tidegate.sandbox.collect import MAX_DEPTH
 from tidegate.sandbox.order import Limits
 
 TAIL_BYTES = 64 * 1024
@@ -110,15 +112,26 @@ def resident_bytes(root: int) -> int:
 
 
 def _written_bytes(folder: Path, limits: Limits) -> int:
-    """Return what a folder takes on disk; too much where it holds too many files."""
+    """Return what a folder takes on disk; too much where it holds too many files, or too deep.
+
+    Below a path that is longer than the kernel takes, nothing could be counted any more.
+    """
     total = count = 0
-    for root, folders, files in os.walk(folder):
-        count += len(folders) + len(files)
-        if count > limits.output_files:
+    pending = [(str(folder), 0)]
+    while pending:
+        root, depth = pending.pop()
+        try:
+            with os.scandir(root) as found:
+                for item in found:
+                    count += 1
+                    if item.is_dir(follow_symlinks=False):
+                        pending.append((item.path, depth + 1))
+                    else:
+                        total += item.stat(follow_symlinks=False).st_blocks * 512
+        except OSError as error:
+            if error.errno != ENAMETOOLONG:
+                continue  # gone meanwhile, or closed to all: it is judged when it is taken
+            depth = MAX_DEPTH + 1
+        if count > limits.output_files or depth > MAX_DEPTH:
             return limits.output_bytes + 1
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(root, name)).st_blocks * 512  # noqa: PTH118 - hot
-            except OSError:
-                continue
     return total

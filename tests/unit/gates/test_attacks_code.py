@@ -3,10 +3,11 @@
 import os
 import subprocess
 from pathlib import Path
-from shutil import which
+from shutil import rmtree, which
 
 import pytest
 
+from tidegate.core.errors import SubjectError
 from tidegate.gates.command.code import export_code
 
 pytestmark = pytest.mark.skipif(which("git") is None, reason="git is not installed")
@@ -80,3 +81,30 @@ def test_a_repository_runs_nothing_of_its_own(code: Path, tmp_path: Path) -> Non
     found = export_code(code, tmp_path / "export")
     assert not mark.exists()
     assert found.how == "commit"
+
+
+@pytest.mark.parametrize("tracked", [True, False], ids=["repository", "folder"])
+def test_what_lies_behind_a_link_is_not_taken_for_code(
+    code: Path, tmp_path: Path, *, tracked: bool
+) -> None:
+    """A folder that turned into a link would show the command any file of this host."""
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "a.py").write_text("secret")
+    if not tracked:
+        rmtree(code / ".git")
+    rmtree(code / "lib")
+    (code / "lib").symlink_to(host)
+    with pytest.raises(SubjectError) as caught:
+        export_code(code, tmp_path / "export")
+    assert caught.value.slug == "bad-code"
+    assert not (tmp_path / "export/lib/a.py").exists()
+
+
+def test_a_pipe_among_the_code_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    os.mkfifo(folder / "train.py")
+    with pytest.raises(SubjectError) as caught:
+        export_code(folder, tmp_path / "export")
+    assert caught.value.slug == "bad-code"

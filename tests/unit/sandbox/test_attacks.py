@@ -1,12 +1,14 @@
 """What a command tries against its host's memory, disk and network, and whoever waits for it."""
 
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tidegate.core.errors import UsageError
+from tidegate.core.errors import CheckError, UsageError
 from tidegate.sandbox.confine import run_confined
 from tidegate.sandbox.order import Completed, Limits, Order, Tier
 from tidegate.sandbox.probe import Host, host
@@ -150,3 +152,43 @@ def test_every_jump_of_the_filter_stays_inside(machine: str) -> None:
         code = int.from_bytes(program[place * 8 : place * 8 + 2], "little")
         if code & 7 == 5:  # a jump
             assert place + 1 + max(program[place * 8 + 2], program[place * 8 + 3]) < count
+
+
+DEEP = """
+import os
+os.chdir({place!r})
+for _ in range(3000):
+    os.mkdir("d"); os.chdir("d")
+    open("f", "w").close()
+os.chmod(".", 0)
+"""
+
+
+@confined
+def test_what_is_nested_beyond_all_bounds_is_refused_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that no system call takes, deeper than functions nest, in a folder that is closed."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(mode=0o711)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() == tmp_path.owner() and folder != Path("/tmp"):  # noqa: S108
+            folder.chmod(0o711)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with suppress(CheckError):  # where it ends before anybody looks
+        assert run(tmp_path, DEEP.format(place="/out")).stopped == "output_bytes"
+    assert list(scratch.iterdir()) == []
+
+
+@confined
+def test_bytes_below_a_path_too_long_to_name_are_missed_by_no_limit(tmp_path: Path) -> None:
+    """Nobody can count them, so the nesting itself ends the command."""
+    program = """
+import os, time
+os.chdir("/out")
+for _ in range(60):
+    os.mkdir("d" * 200); os.chdir("d" * 200)
+with open("f", "wb") as file:
+    while True: file.write(bytes(1 << 20)); time.sleep(0.01)
+"""
+    assert run(tmp_path, program).stopped == "output_bytes"

@@ -7,6 +7,7 @@ Without git, it is the folder.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,14 +17,13 @@ from tidegate.core.artifact.manifest import build_manifest
 from tidegate.core.canonical import Json
 from tidegate.core.digest import Digest
 from tidegate.core.errors import CheckError, SubjectError
+from tidegate.gates.command.copying import copy_files
 
 MAX_BYTES = 64 << 20
 MAX_FILES = 20_000
 _GIT_SECONDS = 60
 _SHA1_DIGITS = 40
-_LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".tidegate", ".venv", "venv", "node_modules", "__pycache__", "*.pyc"
-)
+_LEFT_OUT = frozenset({".git", ".tidegate", ".venv", "venv", "node_modules", "__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,14 @@ def export_code(folder: Path, destination: Path) -> Code:
     commit, how = None, "folder"
     tracked = _tracked(folder)
     if tracked is None:
-        _check_size(folder)
-        shutil.copytree(folder, destination, ignore=_LEFT_OUT, symlinks=True)
+        names = _files(folder)
+        _check_size(folder, names)
+        destination.mkdir()
+        copy_files(folder, names, destination)
     else:
         head = _git(folder, "rev-parse", "--verify", "HEAD^{commit}")
-        _copy_files(folder, tracked, destination)
+        _check_size(folder, tracked)
+        copy_files(folder, tracked, destination)
         # Held against the commit itself: what `git status` says can be switched off for a file,
         # was asked before the copy, and may run filters that the folder's configuration names.
         same = head is not None and _is_tree(folder, head, destination, tracked)
@@ -117,23 +120,29 @@ def _blob_id(path: Path, digits: int) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _copy_files(folder: Path, names: list[str], destination: Path) -> None:
-    total = sum((folder / name).stat().st_size for name in names)
+def _files(folder: Path) -> list[str]:
+    """Return what lies below a folder and is code, with / between the parts, links unfollowed."""
+    names: list[str] = []
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with os.scandir(folder / below) as found:
+            for item in found:
+                if item.name in _LEFT_OUT or item.name.endswith(".pyc"):
+                    continue
+                if item.is_dir(follow_symlinks=False):
+                    pending.append(f"{below}{item.name}/")
+                else:
+                    names.append(f"{below}{item.name}")
+        if len(names) + len(pending) > MAX_FILES:
+            raise _too_large(folder)
+    return sorted(names)
+
+
+def _check_size(folder: Path, names: list[str]) -> None:
+    total = sum((folder / name).lstat().st_size for name in names)
     if total > MAX_BYTES or len(names) > MAX_FILES:
         raise _too_large(folder)
-    for name in names:
-        target = destination / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, target, follow_symlinks=False)
-
-
-def _check_size(folder: Path) -> None:
-    total = count = 0
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            total, count = total + path.stat().st_size, count + 1
-        if total > MAX_BYTES or count > MAX_FILES:
-            raise _too_large(folder)
 
 
 def _too_large(folder: Path) -> SubjectError:
