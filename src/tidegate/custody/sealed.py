@@ -27,6 +27,7 @@ from tidegate.core.identity.keys import PrivateKey, PublicKey
 from tidegate.core.identity.reading import decode_base64, encode_base64
 from tidegate.core.identity.record import Record
 from tidegate.core.identity.refusals import refusal
+from tidegate.logbook.durable import sync_folder
 
 SCHEMA = "tidegate/private-key/v1"
 MAX_FILE = 32_768
@@ -208,14 +209,6 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise refusal("key-unwritten", str(path), error.strerror) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

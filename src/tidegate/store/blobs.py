@@ -21,6 +21,7 @@ from typing import BinaryIO
 from tidegate.core.artifact.blobs import verified
 from tidegate.core.digest import Digest
 from tidegate.core.errors import StoreError, SubjectError
+from tidegate.logbook.durable import sync_folder
 
 _BLOCK = 1024 * 1024
 _SHELF = 2
@@ -58,7 +59,7 @@ class LocalBlobs:
                 path = self._path(digest)
                 _make(path.parent)
                 part.replace(path)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             finally:
                 part.unlink(missing_ok=True)
         return digest
@@ -88,7 +89,7 @@ class LocalBlobs:
                 path.unlink()
             except FileNotFoundError:
                 return False
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         return True
 
     def list(self, *, prefix: str = "") -> Iterator[Digest]:
@@ -144,16 +145,7 @@ def _copy(stream: BinaryIO, path: Path, limit: int | None) -> Digest:
 def _make(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is durable once its folder is.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(folder.parent)
 
 
 @contextmanager
