@@ -9,18 +9,12 @@ artifacts is untrusted: the template engine escapes it.
 True
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
 from tidegate.core.canonical import Json, dumps
+from tidegate.report.template import render_page
 
 SCHEMA = "scorecard/v1"
 JSON_NAME, HTML_NAME = "scorecard.json", "scorecard.html"
@@ -131,13 +125,7 @@ class Scorecard:
 
     def to_html(self) -> str:
         """Return the page."""
-        style = _text("story.css") + "\n" + _text("scorecard.css")
-        digest = b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-        return (
-            _environment()
-            .from_string(_text("scorecard.html.j2"))
-            .render(card=self, style=Markup(style), style_hash=digest)  # noqa: S704 - our own file
-        )
+        return render_page("scorecard.html.j2", ["story.css", "scorecard.css"], card=self)
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write both forms into a folder that exists, and return their paths.
@@ -149,13 +137,3 @@ class Scorecard:
         data.write_bytes(dumps(self.to_json()))
         page.write_text(self.to_html(), "utf-8")
         return data, page
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(autoescape=True, undefined=StrictUndefined)
-
-
-@lru_cache(maxsize=4)
-def _text(name: str) -> str:
-    return (files("tidegate.report") / "templates" / name).read_text("utf-8").strip()

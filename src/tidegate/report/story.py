@@ -8,17 +8,13 @@ lineage picture alone is markup, and :mod:`tidegate.report.lineage` escapes what
 True
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tidegate.report.lineage import Node, draw
+from tidegate.report.template import render_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +69,10 @@ class Story:
 
 def render(story: Story) -> str:
     """Return the page as HTML."""
-    style = _template_text("story.css")
-    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     picture = draw(story.nodes, story.edges, title=f"Lineage: {story.title}")
-    return (
-        _environment()
-        .from_string(_template_text("story.html.j2"))
-        .render(
-            story=story,
-            style=Markup(style),  # noqa: S704 - our own file, whose hash the policy names
-            style_hash=digest,
-            picture=Markup(picture),  # noqa: S704 - drawn by us, its texts are escaped there
-        )
+    return render_page(
+        "story.html.j2",
+        ["story.css"],
+        story=story,
+        picture=Markup(picture),  # noqa: S704 - drawn by us, its texts are escaped there
     )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(autoescape=True, undefined=StrictUndefined)
-
-
-@lru_cache(maxsize=4)
-def _template_text(name: str) -> str:
-    return (files("tidegate.report") / "templates" / name).read_text("utf-8").strip()
