@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidegate.app.workspace import HOME, Workspace, state_folder, store_url
+from tidegate.app.workspace import Workspace, check_home, state_folder, store_url
 from tidegate.config import load
 from tidegate.core.canonical import Json
-from tidegate.core.errors import (
-    UsageError,
-)
 from tidegate.store.blobs import LocalBlobs
 from tidegate.store.engine import bare_engine
 from tidegate.store.failures import place_of
@@ -45,13 +42,7 @@ class Site:
             ConfigError: Its configuration is wrong.
         """
         settings = load(root, environ).settings
-        if not (root / HOME).is_dir():
-            raise UsageError(
-                "there is no workspace here",
-                where=str(root.absolute()),
-                next_step="run `tidegate init`, or name the folder with -C",
-                slug="no-workspace",
-            )
+        check_home(root)
         identifier = settings.workspace.id
         return cls(
             root, store_url(root, settings), identifier,
