@@ -20,6 +20,7 @@ from tidegate.core.identity.roles import Role
 from tidegate.core.policy.directives import Approve
 from tidegate.core.stage import Stage
 from tidegate.drills.arms import require_allow
+from tidegate.drills.models import GOOD
 from tidegate.gates.contract import Check, CheckResult, GateRequest, Order, Scalar, Target
 
 STEWARDS = ("ana", "bo")
@@ -173,3 +174,12 @@ class Arena:
     def promote(self, model: Path, version: str, profile: Path | None = None) -> Decision:
         """Ask for a version's promotion to ``prod``, with the reference of its monitoring."""
         return promote_model(self.workspace, Promotion(MODEL, version, "prod", model, profile))
+
+
+def honest_release(folder: Path, version: str) -> Decision:
+    """Promote a good model whose admission and approvals are in order: a twin of the attacks."""
+    model = folder / "model.safetensors"
+    model.write_bytes(GOOD.encoded())
+    arena = Arena.make(folder)
+    arena.approve(arena.registered(model, version))
+    return arena.promote(model, version)

@@ -84,3 +84,8 @@ def judged_on(folder: Path, sets: Mapping[str, tuple[str, Sequence[Application]]
         program.folder,
     )
     return validate(arena.workspace, request)
+
+
+def honest_verdict(folder: Path) -> Decision:
+    """Judge the model on whole sets of two owners: a twin of the attacks."""
+    return judged_on(folder, {"a": ("ministry", world(11)), "b": ("auditor", world(12))})

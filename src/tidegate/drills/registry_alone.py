@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from tidegate.core.stage import Stage
-from tidegate.drills.arena import MODEL, Arena
+from tidegate.drills.arena import MODEL, Arena, honest_release
 from tidegate.drills.arms import goal, judged, passed
-from tidegate.drills.models import APPLICANT, EVIL, GOOD, Weights
+from tidegate.drills.models import APPLICANT, EVIL, Weights
 from tidegate.gates.drill import Arm, Drill
 
 _VERSION = "1.0.0"
@@ -34,11 +34,7 @@ def _plain_registry(folder: Path, model: Path) -> Arm:
 
 
 def _benign(folder: Path) -> Arm:
-    model = folder / "model.safetensors"
-    model.write_bytes(GOOD.encoded())
-    arena = Arena.make(folder)
-    arena.approve(arena.registered(model, _VERSION))
-    return passed(arena.promote(model, _VERSION))
+    return passed(honest_release(folder, _VERSION))
 
 
 DRILL = Drill(

@@ -10,7 +10,7 @@ from tidegate.app.registry import signature_path
 from tidegate.core.errors import SubjectError
 from tidegate.core.identity.keys import PrivateKey, PublicKey, Scheme
 from tidegate.core.stage import Stage
-from tidegate.drills.arena import MODEL, Arena
+from tidegate.drills.arena import MODEL, Arena, honest_release
 from tidegate.drills.arms import controls_of, goal, passed
 from tidegate.drills.models import APPLICANT, EVIL, GOOD, Weights
 from tidegate.gates.drill import Arm, Drill, End
@@ -52,11 +52,7 @@ def _treated(arena: Arena, model: Path) -> Arm:
 
 
 def _benign(folder: Path) -> Arm:
-    model = folder / "model.safetensors"
-    model.write_bytes(GOOD.encoded())
-    arena = Arena.make(folder)
-    arena.approve(arena.registered(model, _VERSION))
-    return passed(arena.promote(model, _VERSION))
+    return passed(honest_release(folder, _VERSION))
 
 
 def _swap(model: Path) -> None:

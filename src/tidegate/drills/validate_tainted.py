@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tidegate.core.stage import Stage
 from tidegate.drills.arms import goal, judged, passed
-from tidegate.drills.judging import REGION, accuracy, judged_on, right, world
+from tidegate.drills.judging import REGION, accuracy, honest_verdict, judged_on, right, world
 from tidegate.gates.drill import Arm, Drill
 
 _BAR = 0.8
@@ -24,7 +24,7 @@ def _attack(folder: Path, *, gate_on: bool) -> Arm:
 
 
 def _benign(folder: Path) -> Arm:
-    return passed(judged_on(folder, {"a": ("ministry", world(11)), "b": ("auditor", world(12))}))
+    return passed(honest_verdict(folder))
 
 
 DRILL = Drill(
