@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.app.genesis import Founder, everything, found
+from tidegate.app.signed_policy import sign
 from tidegate.app.workspace import Workspace
 from tidegate.core.finding import Coverage
 from tidegate.core.identity.roles import Role
@@ -65,6 +66,13 @@ class Site:
     def open(self, act_as: str = "me") -> Workspace:
         """Open it as somebody."""
         return Workspace.open(self.root, act_as=act_as)
+
+    def use(self, bundle: str) -> None:
+        """Put a policy file of the folder in force, signed."""
+        config = self.root / "tidegate.toml"
+        config.write_text(config.read_text() + f'\n[policy]\nbundle = "{bundle}"\n')
+        workspace = self.open()
+        sign(workspace, workspace.policy, [])
 
     def admit(self, name: str = "data.csv", *, whole: bool = True) -> str:
         """Run a gate over a file, which the default policy denies; return its digest."""

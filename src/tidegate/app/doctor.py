@@ -12,16 +12,14 @@ from pathlib import Path
 
 from tidegate.app.keyring import list_keys, unsealed
 from tidegate.app.logbook import newest_head
-from tidegate.app.signed_policy import signatures
 from tidegate.app.site import Site
 from tidegate.app.trust import CHAIN, read_chain
 from tidegate.app.trustees import ledger_chain
 from tidegate.app.workspace import Workspace
 from tidegate.core.canonical import Json
 from tidegate.core.clock import SECOND, Clock, iso
-from tidegate.core.errors import TidegateError
+from tidegate.core.errors import PolicyError, TidegateError
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.policy.load import BUNDLED
 from tidegate.core.verify import open_head
 from tidegate.logbook.monitor import Memory
 from tidegate.sandbox.order import Tier
@@ -224,13 +222,15 @@ def _projections(workspace: Workspace) -> Iterator[Diagnosis]:
 
 def _policy(workspace: Workspace) -> Iterator[Diagnosis]:
     bundle, mode = workspace.policy, workspace.settings.policy.mode.value
+    try:
+        workspace.check_policy()
+    except PolicyError as error:
+        says = f"{bundle.label} decides nothing: {error.cause}"
+        yield Diagnosis("policy", Health.PROBLEM, says, error.next_step or "")
+        return
     if mode != "enforce":
         says = f"{bundle.label} does not decide: mode {mode}"
         yield Diagnosis("policy", Health.WARNING, says, 'set policy.mode = "enforce"')
-    elif workspace.settings.policy.bundle not in BUNDLED and not signatures(workspace, bundle):
-        yield Diagnosis(
-            "policy", Health.WARNING, f"nobody signed {bundle.label}", "run `tidegate policy sign`"
-        )
     else:
         yield Diagnosis("policy", Health.OK, f"{bundle.label}, enforced")
 

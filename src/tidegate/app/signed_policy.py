@@ -4,57 +4,44 @@ The statement is an in-toto test result about the bundle's digest, which every g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tidegate.app.vouched import PREFIX, SIGNERS, PolicySignature
 from tidegate.app.workspace import Workspace
 from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import TEST_RESULT
-from tidegate.core.canonical import Json
-from tidegate.core.clock import iso
+from tidegate.core.errors import AccessError
 from tidegate.core.policy.model import PolicyBundle
 from tidegate.core.stage import Outcome
 from tidegate.gates.runner import Receipt
-from tidegate.graph.acts import revocations
 from tidegate.interop.standard import Resource, build_test_result
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySignature:
-    """A principal's word for a bundle."""
-
-    principal: str
-    index: int
-    time: int
-
-    def to_json(self) -> dict[str, Json]:
-        """Return all fields."""
-        return {"principal": self.principal, "index": self.index, "time": iso(self.time)}
 
 
 def sign(workspace: Workspace, bundle: PolicyBundle, passed: Sequence[str]) -> Receipt:
     """Sign that a bundle's tests passed, and append it.
 
     Raises:
-        AccessError: The principal's key can't be used.
+        AccessError: The principal's key can't be used, or its role does not allow it.
         StoreError: The log can't be written; then nothing was.
     """
-    name = f"policy/{bundle.name}@{bundle.version}"
+    if not workspace.principal.roles & SIGNERS:
+        raise AccessError(
+            f"{workspace.principal.name} may not put a policy in force",
+            where=f"roles: {', '.join(sorted(workspace.principal.roles)) or 'none'}",
+            next_step=f"act as a principal with the role {' or '.join(sorted(SIGNERS))} (--as)",
+            slug="role",
+        )
+    name = f"{PREFIX}{bundle.name}@{bundle.version}"
     predicate = build_test_result(
         outcome=Outcome.ALLOW,
         configuration=[Resource.of(name, bundle.digest)],
         passed=list(passed),
     )
-    statement = Statement((Subject.of(name, bundle.digest),), TEST_RESULT, predicate)
+    # What it follows makes it unlike any other: one that is appended again is a replay.
+    after = {"after": workspace.ledger.size()}
+    statement = Statement((Subject.of(name, bundle.digest),), TEST_RESULT, predicate, after)
     return workspace.notary.publish(statement, kind="attestation")
 
 
 def signatures(workspace: Workspace, bundle: PolicyBundle) -> list[PolicySignature]:
-    """Return who signed a bundle, by keys that were not revoked before."""
-    revoked = {one.key_id: one.from_index for one in revocations(workspace.directives())}
-    return [
-        PolicySignature(row.principal, row.index, row.time)
-        for row in workspace.projections.attestations_about(str(bundle.digest))
-        if row.predicate_type == TEST_RESULT
-        and not row.drill
-        and row.index < revoked.get(row.key_id, row.index + 1)
-    ]
+    """Return who signed a bundle, of those whose signature counts."""
+    return [one for one in workspace.policy_signatures() if one.digest == str(bundle.digest)]

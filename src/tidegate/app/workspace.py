@@ -23,6 +23,7 @@ from tidegate.app.ports import (
     StoredLedger,
 )
 from tidegate.app.trust import CHAIN, read_pin, read_trust
+from tidegate.app.vouched import PolicySignature, check_policy, policy_signatures
 from tidegate.config import Settings, load
 from tidegate.core.attest.gate import Tool
 from tidegate.core.attest.statement import Subject
@@ -37,7 +38,7 @@ from tidegate.core.ledger.log import Log
 from tidegate.core.ledger.note import NoteSigner
 from tidegate.core.policy.directive_state import DirectiveState
 from tidegate.core.policy.directives import Directive
-from tidegate.core.policy.load import bundled, load_path
+from tidegate.core.policy.load import BUNDLED, bundled, load_path
 from tidegate.core.policy.model import PolicyBundle
 from tidegate.core.policy.result import Mode
 from tidegate.core.verify import Verification, note_keys, open_head
@@ -237,6 +238,22 @@ class Workspace:
         path = self.root / name
         return load_path(path) if name.endswith((".toml", ".json")) else bundled(name)
 
+    def policy_signatures(self) -> list[PolicySignature]:
+        """Return the signatures of policies that count, oldest first."""
+        judge = self.verification()
+        source = StatementsAt(self.ledger, self.places, judge.head.checkpoint.size)
+        return list(policy_signatures(source, judge))
+
+    def check_policy(self) -> None:
+        """Check that the policy in force is the one that was signed last.
+
+        Raises:
+            PolicyError: It is not, or its signature has ended.
+        """
+        newest = next(reversed(self.policy_signatures()), None)
+        ours = self.settings.policy.bundle in BUNDLED
+        check_policy(self.policy, newest, self.clock.now(), ours=ours)
+
     def directives(self) -> DirectiveState:
         """Return what holds: quarantines, revocations, approvals, waivers, aliases."""
         self.catch_up()
@@ -322,10 +339,12 @@ class Workspace:
 
         Raises:
             TrustError: The principal's key was revoked: nothing that it says would count.
+            PolicyError: The policy may not decide; see :mod:`tidegate.app.vouched`.
         """
         self._check_standing(self.directives())
         if not order.dry_run:
             self.notary.authorise(gate.stage)
+            self.check_policy()
         return self.runner(schemas).run(gate, order)
 
     def act(self, directive: Directive) -> Receipt:

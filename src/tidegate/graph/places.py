@@ -13,7 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from tidegate.core.attest.uris import GATE
+from tidegate.core.attest.uris import GATE, TEST_RESULT
 
 _STATEMENTS = frozenset({"attestation", "drill"})
 
@@ -28,6 +28,8 @@ class Places:
         self.backdated: set[int] = set()
         """Entries that say an earlier time than one before them: no log writes such, and a key
         that ended since would count again."""
+        self.test_results: list[int] = []
+        """Entries with a test result, such as a policy's."""
         self.trust: list[str] = []
         """Digests of the versions of the trust root."""
         self._about: defaultdict[str, list[int]] = defaultdict(list)
@@ -49,6 +51,8 @@ class Places:
                 self.directives.append(index)
             elif kind == "trust":
                 self.trust += subjects
+            elif kind == "attestation" and said.get("predicateType") == TEST_RESULT:
+                self.test_results.append(index)
             elif statement:
                 if kind == "drill":
                     self._drills.add(index)

@@ -18,8 +18,7 @@ def lax(site: Site) -> str:
     text = 'extends = "default"\nname = "lax"\nversion = "1"\n'
     text += "".join(f'[[rule]]\nid = "{rule}"\nmode = "shadow"\n' for rule in sorted(known))
     (site.root / "lax.toml").write_text(text)
-    config = site.root / "tidegate.toml"
-    config.write_text(config.read_text() + '\n[policy]\nbundle = "lax.toml"\n')
+    site.use("lax.toml")
     return site.admit()
 
 

@@ -99,10 +99,9 @@ def test_why_not_is_proved_by_asking_the_policy_again(site: Site, tidegate: Tide
     for rule in sorted(rules - kept):
         text += f'[[rule]]\nid = "{rule}"\nmode = "shadow"\n'
     (site.root / "one.toml").write_text(text)
-    config = site.root / "tidegate.toml"
-    config.write_text(config.read_text() + '\n[policy]\nbundle = "one.toml"\n')
+    site.use("one.toml")
     site.admit("more.csv")
-    asked = why_not_for(site.open(), 3)
+    asked = why_not_for(site.open(), 4)
     assert asked.answer is not None
     assert asked.answer.proved
     assert [change.name for change in asked.answer.changes] == ["check.governance.has_licence"]
@@ -114,10 +113,10 @@ def test_a_policy_that_is_gone_is_said_to_be(site: Site, tidegate: Tidegate) -> 
     (site.root / "p.toml").write_text('extends = "default"\nname = "p"\nversion = "1"\n')
     config = site.root / "tidegate.toml"
     plain = config.read_text()
-    config.write_text(plain + '\n[policy]\nbundle = "p.toml"\n')
+    site.use("p.toml")
     site.admit()
     config.write_text(plain)
-    ran = tidegate("policy", "explain", 2, *WS, "--format", "json")
+    ran = tidegate("policy", "explain", 3, *WS, "--format", "json")
     assert (ran.code, ran.json["whyNot"], "not here any more" in ran.json["note"]) == (
         0, None, True,
     )  # fmt: skip
@@ -178,11 +177,10 @@ def test_an_allowed_decision_stays_allowed_under_its_own_policy(site: Site) -> N
         if compiled.rule.id.startswith("ingest") and compiled.rule.when == "true":
             text += f'[[rule]]\nid = "{compiled.rule.id}"\nmode = "shadow"\n'
     (site.root / "lax.toml").write_text(text)
-    config = site.root / "tidegate.toml"
-    config.write_text(config.read_text() + '\n[policy]\nbundle = "lax.toml"\n')
+    site.use("lax.toml")
     site.admit()
     workspace = site.open()
-    assert decision_at(workspace, 2).predicate.outcome is Outcome.ALLOW
+    assert decision_at(workspace, 3).predicate.outcome is Outcome.ALLOW
     found = what_if_for(workspace, workspace.policy)
     assert (found.examined, found.flips, found.unsure) == (1, (), ())
 
