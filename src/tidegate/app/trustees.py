@@ -1,6 +1,7 @@
 """Change the trust root: sign the next version, append it to the ledger, rewrite the folder's file.
 
-Root keys that are kept here sign. A version is in the ledger before it is in the file: a crash in
+Who acts signs with a root key, and other root keys that are kept here sign with it, as many as it
+takes. A version is in the ledger before it is in the file: a crash in
 between leaves the file behind, and :func:`pull` brings it up to date.
 
 ::
@@ -72,7 +73,7 @@ def publish(
         joining: Root keys that come with this version, and must sign it, too.
 
     Raises:
-        AccessError: Too few root keys are kept here, or one can't be opened.
+        AccessError: Who acts has no root key here, there are too few, or one can't be opened.
         TrustError: Another process was faster, or the folder is behind the ledger.
         StoreError: The ledger can't be written; then nothing was.
     """
@@ -92,10 +93,10 @@ def publish(
 
 
 def root_keys_here(workspace: Workspace, trust: TrustRoot) -> list[tuple[str, PrivateKey]]:
-    """Open the root keys that are kept here: as many as it takes.
+    """Open the root keys that are kept here, of who acts first: as many as it takes.
 
     Raises:
-        AccessError: There are too few of them, or one can't be opened.
+        AccessError: Who acts has none of them here, there are too few, or one can't be opened.
     """
     held = {
         one.key.key_id: one.principal for one in workspace.keys.list() if one.sealed is not None
@@ -108,6 +109,15 @@ def root_keys_here(workspace: Workspace, trust: TrustRoot) -> list[tuple[str, Pr
             next_step="run the command where the root keys are: `tidegate trust show` names them",
             slug="no-root-key",
         )
+    guards = dict.fromkeys(name for name, _ in names)
+    if workspace.act_as not in guards:
+        raise AccessError(
+            f"{workspace.act_as or 'nobody'} may not change the trust root: only root keys sign it",
+            where=f"root keys kept here: {', '.join(guards)}",
+            next_step=f"act as {' or '.join(guards)} (--as)",
+            slug="no-root-key",
+        )
+    names.sort(key=lambda guard: guard[0] != workspace.act_as)  # stable: the others in their order
     return [
         (name, workspace.keys.load(name, passphrase=workspace.unlock(name), key_id=key_id))
         for name, key_id in names[: trust.root_threshold]
