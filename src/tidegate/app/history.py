@@ -131,7 +131,7 @@ def _versions(workspace: Workspace, without: str) -> Iterator[Version]:
         for link in reader.read([digest]).about(digest):
             if link.stage is Stage.INGEST and link.gate.outcome is Outcome.ALLOW:
                 for name, facts in link.gate.annotations.items():
-                    if facts.get("kind") == "table":
+                    if facts.get("kind") == "table" and facts.get("schema"):  # no folder
                         yield _version(name, digest, facts)
 
 

@@ -12,7 +12,8 @@ with them.
 """
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -90,7 +91,11 @@ def admit(workspace: Workspace, request: AdmitRequest) -> Decision:
         if request.approve and not request.dry_run:
             _approve(workspace, case)
         gate = IngestGate(
-            lambda: _duties(workspace, case), case.data, request.label, case.comparison
+            lambda: _duties(workspace, case),
+            case.data,
+            request.label,
+            case.comparison,
+            case.tables,
         )
         schemas = {case.name: case.schema} if case.schema else {}
         decision = workspace.run(gate, _order(case), schemas)
@@ -116,6 +121,10 @@ class _Case:
     tier: str
     lent: bool
     """Whether the references are other sources' tables."""
+    tables: Mapping[str, tuple[TableFile, Comparison]] = field(
+        default_factory=dict[str, tuple[TableFile, Comparison]]
+    )
+    """The tables of a folder, by their paths in it."""
 
     @property
     def name(self) -> str:
@@ -135,7 +144,9 @@ def _check(request: AdmitRequest) -> None:
             slug="bad-label",
         )
     tabular = request.path.is_file() and is_tabular(request.path)
-    if not tabular and request.path.exists() and (request.schema or request.target or request.feed):
+    columns = request.target or request.feed
+    unfit = request.schema or (columns and not _tables(request.path))
+    if not tabular and request.path.exists() and unfit:
         raise UsageError(
             "only a table has a schema and columns",
             where=str(request.path),
@@ -146,9 +157,12 @@ def _check(request: AdmitRequest) -> None:
 
 def _case(workspace: Workspace, request: AdmitRequest) -> _Case:
     tabular = request.path.is_file() and is_tabular(request.path)
-    found = resolve(request.path, kind="table" if tabular else "dataset")
+    files = () if tabular else _tables(request.path)
+    found = resolve(request.path, kind="table" if tabular or files else "dataset")
     registered = workspace.directives().sources.get(request.source)
     tier = registered.tier if registered else UNREGISTERED
+    if files:
+        return _folder_case(workspace, request, found, files, tier)
     if not tabular:
         return _Case(request, found, None, request.path, Comparison(), tier, lent=False)
     schema = _schema(request)
@@ -162,16 +176,47 @@ def _case(workspace: Workspace, request: AdmitRequest) -> _Case:
                 slug="no-such-column",
             )
     history = History.read(workspace, without=str(found.digest))
+    comparison, lent = _compared(workspace, history, request, schema)
+    data = TableFile(request.path, schema)
+    return _Case(request, found, schema, data, comparison, tier, lent)
+
+
+def _folder_case(
+    workspace: Workspace,
+    request: AdmitRequest,
+    found: Resolved,
+    files: tuple[Path, ...],
+    tier: str,
+) -> _Case:
+    history = History.read(workspace, without=str(found.digest))
+    tables: dict[str, tuple[TableFile, Comparison]] = {}
+    lent = False
+    for file in files:
+        schema = infer_schema(file)
+        comparison, lends = _compared(workspace, history, request, schema)
+        tables[file.relative_to(request.path).as_posix()] = TableFile(file, schema), comparison
+        lent = lent or lends
+    whole = max((item for _, item in tables.values()), key=lambda one: len(one.references))
+    return _Case(request, found, None, request.path, whole, tier, lent, tables)
+
+
+def _tables(folder: Path) -> tuple[Path, ...]:
+    """Return the tables in a folder that have anything in them."""
+    if not folder.is_dir():
+        return ()
+    files = (item for item in folder.rglob("*") if item.is_file() and is_tabular(item))
+    return tuple(sorted(item for item in files if item.stat().st_size))
+
+
+def _compared(
+    workspace: Workspace, history: History, request: AdmitRequest, schema: TableSchema
+) -> tuple[Comparison, bool]:
+    """Return with what a table is compared, and whether that is other sources' tables."""
     own = history.of(request.source)
     target = request.target or next((item.target for item in own if item.target), None)
     versions = own or history.like(schema, target)
-    comparison = Comparison(
-        tuple(version.reference(workspace) for version in _usable(workspace, versions)),
-        target,
-        request.feed,
-    )
-    data = TableFile(request.path, schema)
-    return _Case(request, found, schema, data, comparison, tier, lent=not own)
+    references = tuple(version.reference(workspace) for version in _usable(workspace, versions))
+    return Comparison(references, target, request.feed), not own
 
 
 def _usable(workspace: Workspace, versions: tuple[Version, ...]) -> tuple[Version, ...]:
@@ -302,7 +347,7 @@ def _hold(workspace: Workspace, decision: Decision, case: _Case) -> tuple[str, .
 
 def _notes(decision: Decision, case: _Case) -> tuple[str, ...]:
     """Say what the poisoning test rested on."""
-    if case.schema is None:
+    if case.schema is None and not case.tables:
         return ("not a table: no test for poisoned labels",)
     facts = next((check.facts for check in decision.checks if check.id == "poison"), {})
     if facts.get("compared"):

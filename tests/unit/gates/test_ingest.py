@@ -194,8 +194,8 @@ def test_a_text_is_searched_and_a_binary_file_is_a_gap(
     people(folder / "b.csv", "city", ["Ulm", "Bonn"])
     clean = admit(workspace, request(folder))
     assert clean.outcome is Outcome.ALLOW
-    assert clean.subjects[0].kind == "dataset"
-    assert [item.id for item in clean.checks] == ["governance", "pii"]
+    assert clean.subjects[0].kind == "table", "there is one in it, and it is tested as one"
+    assert [item.id for item in clean.checks] == ["governance", "pii", "poison"]
     (folder / "c.txt").write_text("Write to jo.doe@mail.example about it.\n")
     assert rules(admit(workspace, request(folder))) == {"ingest.pii"}
     (folder / "c.txt").write_bytes(b"\0\1\2")
@@ -367,3 +367,45 @@ def test_an_unchanged_file_is_not_examined_again(
 
 def test_a_comparison_is_empty_by_default() -> None:
     assert Comparison() == Comparison((), None, None)
+
+
+def folder(path: Path, **files: Path) -> Path:
+    """Put drops into a folder of their own."""
+    path.mkdir()
+    for name, file in files.items():
+        file.rename(path / f"{name}.csv")
+    (path / "README").write_text("two tables\n")
+    return path
+
+
+def test_poison_in_a_folder_is_found_as_in_a_file(workspace: Workspace, tmp_path: Path) -> None:
+    """Whoever hands in a table in a folder does not choose to be tested less."""
+    admit(workspace, request(drop(tmp_path / "a.csv", range(280)), target="benign"))
+    bad = drop(tmp_path / "b.csv", range(280, 560), poisoned=40)
+    refused = admit(workspace, request(folder(tmp_path / "bad", more=bad)))
+    assert rules(refused) == {"ingest.poison"}
+    assert any("more.csv" in item.location.path for item in refused.findings)
+    assert workspace.directives().is_quarantined(refused.subjects[0].digest)
+
+    good = folder(
+        tmp_path / "good",
+        one=drop(tmp_path / "c.csv", range(280, 420)),
+        two=drop(tmp_path / "d.csv", range(420, 560)),
+    )
+    clean = admit(workspace, request(good))
+    assert clean.outcome is Outcome.ALLOW
+    facts = check(clean, "poison").facts
+    assert (facts["compared"], facts["tables"]) == (True, 2)
+
+
+def test_a_folder_of_tables_with_nothing_before_it_says_so(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """Its admission is no reference for a table: it is not one."""
+    first = folder(tmp_path / "first", a=drop(tmp_path / "a.csv", range(280)))
+    decision = admit(workspace, request(first, target="benign"))
+    assert decision.outcome is Outcome.ALLOW
+    assert check(decision, "poison").facts["compared"] is False
+    assert any("nothing admitted to compare with" in note for note in decision.notes)
+    after = admit(workspace, request(drop(tmp_path / "b.csv", range(280, 560)), target="benign"))
+    assert after.outcome is Outcome.ALLOW

@@ -5,14 +5,14 @@
     decision = workspace.run(IngestGate(duties, table, "internal", comparison), order)
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidegate.core.stage import Stage
 from tidegate.gates.contract import Check, GateRequest
 from tidegate.gates.ingest.governance import DETECTOR, Duties
-from tidegate.gates.ingest.poisoning import Comparison, poison_check
+from tidegate.gates.ingest.poisoning import Comparison, folder_check, poison_check
 from tidegate.gates.ingest.privacy import pii_check
 from tidegate.tables.load import TableFile
 
@@ -26,6 +26,10 @@ class IngestGate:
     data: TableFile | Path
     label: str
     comparison: Comparison
+    tables: Mapping[str, tuple[TableFile, Comparison]] = field(
+        default_factory=dict[str, tuple[TableFile, Comparison]]
+    )
+    """The tables of a folder, by their paths in it."""
 
     @property
     def stage(self) -> Stage:
@@ -33,7 +37,7 @@ class IngestGate:
         return Stage.INGEST
 
     def checks(self, request: GateRequest) -> Sequence[Check]:
-        """Return the checks; only a table can be tested for poisoned labels."""
+        """Return the checks; only tables can be tested for poisoned labels."""
         name = request.subjects[0].name
         checks = [
             Check("governance", "TG-ING-02", DETECTOR, lambda: self.duties().result(name)),
@@ -41,4 +45,6 @@ class IngestGate:
         ]
         if isinstance(self.data, TableFile):
             checks.append(poison_check(self.data, self.comparison, name=name))
+        elif self.tables:
+            checks.append(folder_check(self.tables))
         return checks

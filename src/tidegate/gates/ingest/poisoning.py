@@ -5,7 +5,7 @@ nothing to compare with, or no label column, only repetition within the drop is 
 fact ``compared`` is false: a policy that wants more can ask for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -75,6 +75,35 @@ def poison_check(drop: TableFile, comparison: Comparison, *, name: str) -> Check
         "feed": comparison.feed,
     }
     return Check("poison", "TG-ING-04", DETECTOR, run, resume_key=depends)
+
+
+def folder_check(tables: Mapping[str, tuple[TableFile, Comparison]]) -> Check:
+    """Check each table of a folder as if it came alone: a folder is no way round the test.
+
+    Args:
+        tables: By the name that findings call it: the table, and with what it is compared.
+    """
+    single = {
+        name: poison_check(drop, comparison, name=name)
+        for name, (drop, comparison) in tables.items()
+    }
+
+    def run() -> CheckResult:
+        results = [check.run() for check in single.values()]
+        facts: dict[str, Scalar] = {
+            "compared": all(result.facts.get("compared") is True for result in results),
+            "references": max(len(item.references) for _, item in tables.values()),
+            "tested": ",".join(sorted({str(result.facts.get("tested")) for result in results})),
+            "tables": len(results),
+        }
+        return CheckResult(
+            sum((result.coverage for result in results), Coverage()),
+            tuple(finding for result in results for finding in result.findings),
+            facts,
+        )
+
+    depends: Json = {name: check.resume_key for name, check in single.items()}
+    return Check("poison", "TG-ING-04", DETECTOR, run, resume_key={"tables": depends})
 
 
 def _pooled(references: tuple[Reference, ...]) -> pa.Table | None:
