@@ -20,7 +20,7 @@ from sqlalchemy import Engine, select
 
 from tidegate.core.errors import LedgerError, SchemaError, StoreError, UsageError, VerificationError
 from tidegate.core.ledger.checkpoint import Checkpoint
-from tidegate.core.ledger.log import StoredTiles
+from tidegate.core.ledger.consistent import StoredTiles
 from tidegate.core.ledger.note import Note
 from tidegate.core.ledger.reader import TileReader
 from tidegate.store.blobs import LocalBlobs

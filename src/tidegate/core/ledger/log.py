@@ -16,18 +16,10 @@ from threading import RLock
 from typing import Self
 
 from tidegate.core.clock import Clock, Micros
-from tidegate.core.errors import (
-    ForkError,
-    LedgerError,
-    ProofError,
-    RollbackError,
-    StoreError,
-    UsageError,
-    VerificationError,
-)
-from tidegate.core.ledger.checkpoint import Checkpoint, open_checkpoint
+from tidegate.core.errors import LedgerError, ProofError, StoreError, UsageError
+from tidegate.core.ledger.checkpoint import Checkpoint
+from tidegate.core.ledger.consistent import FULL_CHECK, ConsistentStore
 from tidegate.core.ledger.entry import Entry
-from tidegate.core.ledger.merkle import HASH_SIZE
 from tidegate.core.ledger.note import Note, NoteKey, NoteSignature, NoteSigner
 from tidegate.core.ledger.reader import TileCache, TileReader
 from tidegate.core.ledger.storage import Head, LogStorage, LogWrite, NewEntry
@@ -37,8 +29,6 @@ from tidegate.core.merkle import EMPTY_ROOT, leaf_hash
 logger = logging.getLogger(__name__)
 
 EMPTY = Head(size=0, root=EMPTY_ROOT, edge=(), epoch=0)
-_SELF = "the store contradicts itself"
-_FSCK = "run a full check (tidegate log check) and restore the store from a backup that passes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +50,6 @@ class Receipt:
     """Size of the log right after the entry's batch."""
     time: Micros
     """The log time that the entry was stamped with."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTiles:
-    """The store as a source of tiles."""
-
-    storage: LogStorage
-
-    def tile(self, level: int, index: int, width: int) -> bytes | None:
-        """Return a tile's first ``width`` hashes, or ``None`` if it is not there."""
-        data = self.storage.tile(level, index)
-        return None if data is None else data[: width * HASH_SIZE]
-
-    def bundle(self, index: int, width: int) -> Sequence[bytes] | None:
-        """Return the first ``width`` entries of a bundle, or ``None`` if it is not there."""
-        return list(self.storage.entries(index * 256, index * 256 + width)) or None
 
 
 class Log:
@@ -115,13 +89,11 @@ class Log:
         self._signer = signer
         self._keys = (*((signer.key,) if signer else ()), *keys)
         self._skew = skew
-        self._cache = TileCache(cache)
+        self._store = ConsistentStore(storage, origin, self._keys, TileCache(cache))
         self._lock = RLock()
-        self._reader: TileReader | None = None
         self._builder: TileBuilder | None = None
         self._last: Entry | None = None
         self._signed: Checkpoint | None = None
-        self._seen = (0, EMPTY_ROOT)
         self._opened = False
 
     @property
@@ -141,10 +113,10 @@ class Log:
         """
         with self._lock:
             if not self._opened:
-                signed = self._stored_checkpoint()
-                reader = self._read(self.storage.head() or EMPTY)
-                self._check_signed(signed, reader)
-                self._last, self._signed = self._check_last_entry(reader), signed
+                signed = self._store.checkpoint()
+                reader = self._store.read(self.storage.head() or EMPTY)
+                self._store.check_signed(signed, reader)
+                self._last, self._signed = self._store.last_entry(reader), signed
                 self._opened = True
         return self
 
@@ -162,7 +134,7 @@ class Log:
         """
         with self._lock:
             self.open()
-            return self._read(self.storage.head() or EMPTY)
+            return self._store.read(self.storage.head() or EMPTY)
 
     def append(self, items: Sequence[PendingEntry]) -> list[Receipt]:
         """Commit entries, leaves, tiles and the new head in one transaction, then sign the head.
@@ -197,7 +169,7 @@ class Log:
                 transaction.put(entries, builder.take(), head)
             self._builder = builder
             self._last = replace(items[-1].entry, time=time)
-            self._seen = (head.size, head.root)
+            self._store.seen = (head.size, head.root)
             self._sign_appended(before)
         return [Receipt(entry.index, entry.leaf_hash, head.size, time) for entry in entries]
 
@@ -257,7 +229,7 @@ class Log:
             raise ProofError(
                 "there is no such entry, or it was changed",
                 where=f"entry {index}",
-                next_step=_FSCK,
+                next_step=FULL_CHECK,
                 slug="entry-changed",
             )
         return data
@@ -297,7 +269,7 @@ class Log:
         head = transaction.head or EMPTY
         builder = self._builder
         if builder is None or (builder.tree.size, builder.tree.root) != (head.size, head.root):
-            self._last = self._check_last_entry(self._read(head))
+            self._last = self._store.last_entry(self._store.read(head))
             partial = {
                 level: self.storage.tile(level, index) or b""
                 for level, index, _ in right_edge(head.size)
@@ -333,7 +305,7 @@ class Log:
         try:
             if self._signed is not None and self._signed.root == before.root:
                 # Grown out of the very head that was signed last: nothing left to compare.
-                self._sign(*self._seen)
+                self._sign(*self._store.seen)
             else:
                 self._publish()
         except StoreError as error:
@@ -343,9 +315,9 @@ class Log:
     def _publish(self) -> None:
         """Sign the committed head if the newest signed one is older."""
         # The checkpoint is read first: an honest store's head can only be newer than it.
-        signed = self._stored_checkpoint()
+        signed = self._store.checkpoint()
         reader = self.reader()
-        self._check_signed(signed, reader)
+        self._store.check_signed(signed, reader)
         self._signed = signed
         if signed is None or signed.size < reader.size:
             self._sign(reader.size, reader.root)
@@ -358,72 +330,6 @@ class Log:
         self.storage.save_checkpoint(size, Note(checkpoint.text, (line,)).to_bytes())
         self._signed = checkpoint
         logger.debug("signed %s at %d", self.origin, size)
-
-    def _stored_checkpoint(self) -> Checkpoint | None:
-        note = self.storage.checkpoint()
-        if note is None:
-            return None
-        try:
-            if self._keys:
-                return open_checkpoint(note, self._keys).checkpoint
-            return Checkpoint.parse(Note.parse(note).text)
-        except VerificationError as error:
-            what = "the last signed head in the store does not verify"
-            raise self._blame(LedgerError, what, "bad-checkpoint", error) from error
-
-    def _check_signed(self, signed: Checkpoint | None, reader: TileReader) -> None:
-        if signed is None:
-            return
-        if signed.size > reader.size:
-            what = f"the store has {reader.size} entries, and {signed.size} were signed"
-            raise self._blame(RollbackError, what, "behind-signed")
-        if self._root_of(reader, signed.size) != signed.root:
-            what = f"the first {signed.size} entries are not the ones that were signed"
-            raise self._blame(ForkError, what, "not-signed")
-
-    def _read(self, head: Head) -> TileReader:
-        """Read a committed head, if it is whole and continues what this process has seen."""
-        reader = self._reader
-        if reader is not None and (reader.size, reader.root) == (head.size, head.root):
-            return reader
-        size, root = self._seen
-        if head.size < size:
-            what = f"the store went back from {size} to {head.size} entries"
-            raise self._blame(RollbackError, what, "went-back")
-        try:
-            reader = TileReader(StoredTiles(self.storage), head.size, head.root, self._cache)
-        except VerificationError as error:
-            raise self._blame(LedgerError, _SELF, "contradiction", error) from error
-        if reader.edge != head.edge:
-            raise self._blame(LedgerError, _SELF, "edge")
-        if self._root_of(reader, size) != root:
-            self._cache.clear()  # it may now hold tiles of the other history
-            what = f"the first {size} entries changed under this process"
-            raise self._blame(ForkError, what, "changed")
-        self._reader, self._seen = reader, (head.size, head.root)
-        return reader
-
-    def _check_last_entry(self, reader: TileReader) -> Entry | None:
-        """Hash the last bundle against its tile; return the last entry."""
-        if not reader.size:
-            return None
-        try:
-            entries = list(reader.entries((reader.size - 1) & ~0xFF))
-            return Entry.parse(entries[-1])
-        except VerificationError as error:
-            raise self._blame(LedgerError, _SELF, "contradiction", error) from error
-
-    def _root_of(self, reader: TileReader, size: int) -> bytes:
-        try:
-            return reader.root_of(size)
-        except ProofError as error:
-            raise self._blame(LedgerError, _SELF, "contradiction", error) from error
-
-    def _blame(
-        self, kind: type[LedgerError], what: str, slug: str, cause: Exception | None = None
-    ) -> LedgerError:
-        why = None if cause is None else str(cause)
-        return kind(what, where=self.origin, cause=why, next_step=_FSCK, slug=slug)
 
 
 def check_pending(item: PendingEntry, workspace: str) -> None:
