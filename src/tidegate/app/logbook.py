@@ -19,7 +19,7 @@ from tidegate.core.ledger.checkpoint import VerifiedCheckpoint, open_checkpoint
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.ledger.proof import TlogProof, export_proof
 from tidegate.core.ledger.storage import Erased
-from tidegate.core.verify import note_keys
+from tidegate.core.verify import note_keys, open_head
 from tidegate.logbook.fsck import Damage, FsckReport, fsck
 from tidegate.logbook.monitor import Memory
 
@@ -194,12 +194,8 @@ def verify_proof(data: bytes, trust: TrustRoot) -> tuple[TlogProof, Entry, Verif
             next_step="make it with `tidegate log prove`",
             slug="no-entry",
         )
-    head = proof.verify(
-        proof.extra,
-        note_keys(trust, Purpose.LOG),
-        witnesses=note_keys(trust, Purpose.WITNESS),
-        threshold=trust.witness_threshold,
-    )
+    head = open_head(proof.checkpoint, trust)
+    proof.verify(proof.extra, note_keys(trust, Purpose.LOG))
     return proof, Entry.parse(proof.extra), head
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from tidegate.core.attest.envelope import Envelope
 from tidegate.core.attest.statement import Statement
 from tidegate.core.attest.verifier import VerifiedSigner, verify_envelope
-from tidegate.core.clock import Micros, iso
+from tidegate.core.clock import SECOND, Micros, iso
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import FreshnessError, ProofError, TrustError, VerificationError
 from tidegate.core.identity.roles import SIGNERS
 from tidegate.core.identity.trust import Purpose, Revocation, TrustRoot
-from tidegate.core.ledger.checkpoint import VerifiedCheckpoint, open_checkpoint
+from tidegate.core.ledger.checkpoint import VerifiedCheckpoint, check_enough, open_checkpoint
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.ledger.merkle import verify_inclusion
 from tidegate.core.ledger.note import COSIGNATURE, ED25519, NoteKey
@@ -66,16 +66,24 @@ def note_keys(trust: TrustRoot, purpose: Purpose) -> tuple[NoteKey, ...]:
 def open_head(note: bytes, trust: TrustRoot) -> VerifiedCheckpoint:
     """Verify a checkpoint by the trust root's log keys and its witness threshold.
 
+    Witnesses count once, whatever keys they have, and not by a key that had ended.
+
     Raises:
         VerificationError: It is no checkpoint of this workspace's log, or too few witnesses
             cosigned it.
     """
-    return open_checkpoint(
-        note,
-        note_keys(trust, Purpose.LOG),
-        witnesses=note_keys(trust, Purpose.WITNESS),
-        threshold=trust.witness_threshold,
+    verified = open_checkpoint(
+        note, note_keys(trust, Purpose.LOG), witnesses=note_keys(trust, Purpose.WITNESS)
     )
+    at = {one.key.public_key: one.seconds * SECOND for one in verified.cosignatures}
+    counted = {
+        trusted.principal
+        for trusted in trust.keys_for(Purpose.WITNESS)
+        if trusted.key.raw in at
+        and (trusted.valid_until is None or at[trusted.key.raw] < trusted.valid_until)
+    }
+    check_enough(verified.checkpoint, len(counted), trust.witness_threshold)
+    return verified
 
 
 @dataclass(frozen=True, slots=True)

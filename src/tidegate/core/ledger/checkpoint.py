@@ -61,9 +61,15 @@ class Checkpoint:
 class Cosignature:
     """A witness's word that it saw this head continue all that it saw before."""
 
-    witness: str
+    key: NoteKey
+    """The witness's."""
     seconds: int
     """When, by the witness's clock: seconds since 1970."""
+
+    @property
+    def witness(self) -> str:
+        """The witness's name."""
+        return self.key.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +123,24 @@ def open_checkpoint(
             "the checkpoint is another log's", where=checkpoint.origin[:100], slug="origin"
         )
     cosigned = {
-        one.key.public_key: Cosignature(one.key.name, one.seconds)
+        one.key.public_key: Cosignature(one.key, one.seconds)
         for one in signed
         if one.seconds is not None
     }
-    if len(cosigned) < threshold:
+    check_enough(checkpoint, len(cosigned), threshold)
+    return VerifiedCheckpoint(checkpoint, key, tuple(cosigned.values()), data)
+
+
+def check_enough(checkpoint: Checkpoint, cosigned: int, threshold: int) -> None:
+    """Check that enough witnesses cosigned.
+
+    Raises:
+        TrustError: They are too few.
+    """
+    if cosigned < threshold:
         raise TrustError(
-            f"{len(cosigned)} of the {threshold} witnesses wanted have cosigned",
+            f"{cosigned} of the {threshold} witnesses wanted have cosigned",
             where=str(checkpoint),
             next_step="fetch the newest checkpoint, or ask the witnesses for cosignatures",
             slug="too-few-witnesses",
         )
-    return VerifiedCheckpoint(checkpoint, key, tuple(cosigned.values()), data)
