@@ -40,6 +40,7 @@ from tidegate.gates.registry.gate import (
 from tidegate.gates.signature import SignedModel
 from tidegate.interop.oms import sign_model
 from tidegate.logbook.durable import replace_file
+from tidegate.sandbox.scanner import ConfinedScanner
 from tidegate.version import __version__
 
 SIGNATURE_SUFFIX = ".oms.json"
@@ -110,13 +111,15 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         material = _bom(workspace, admission, found, chain)
         bom.write_bytes(material.encoded())
         complete = completeness(material.document())
-        gate = AdmitGate(
-            SignedModel(admission.path, signature),
-            BomFile(bom, complete.missing, complete.score),
-            standing(workspace, at=workspace.clock.now(), index=None),
-        )
         order = _admission_order(admission, found.digest, signature, bom)
-        decision = workspace.run(gate, order)
+        with ConfinedScanner() as scanner:
+            gate = AdmitGate(
+                SignedModel(admission.path, signature),
+                BomFile(bom, complete.missing, complete.score),
+                standing(workspace, at=workspace.clock.now(), index=None),
+                scanner,
+            )
+            decision = workspace.run(gate, order)
         # What was tried, or only exercised, changes nothing.
         holds = decision.outcome is Outcome.ALLOW and not (admission.dry_run or admission.drill)
         if holds:

@@ -1,8 +1,13 @@
 """``tidegate scan``: look at model files without a workspace, and without loading them."""
 
+import hashlib
+import os
 import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from cyclopts import App, Parameter
 
@@ -12,22 +17,24 @@ from tidegate.config import duration
 from tidegate.core.artifact.reference import resolve
 from tidegate.core.clock import SECOND
 from tidegate.core.decision import SubjectRef
-from tidegate.core.digest import sha256
-from tidegate.core.errors import SubjectError, UnreadableSubject, UsageError
+from tidegate.core.digest import Digest
+from tidegate.core.errors import SubjectError, UsageError
 from tidegate.core.finding import Severity
-from tidegate.detect.supply import Budget, ScanReport, scan_bytes, scan_path
-from tidegate.report import Report
+from tidegate.detect.supply import Budget, ScanReport, scan_handle, scan_paths
+from tidegate.report import FileLine, Report
+from tidegate.sandbox.scanner import ConfinedScanner
 
 app = App(name="scan", help="Look at files without a workspace: models, tables, documents.")
 
-MAX_STDIN = 1 << 30
+MAX_STDIN = 16 << 30
 """Bytes that are read from standard input; more is refused, not cut."""
 _STDIN = "stdin"
+_STEP = 1 << 20
 
 
 @app.default
 def scan(
-    path: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    paths: Annotated[tuple[Path, ...], Parameter(allow_leading_hyphen=True)],
     /,
     *,
     time_limit: str = "10m",
@@ -35,30 +42,36 @@ def scan(
 ) -> int:
     """Say what model files would do when they are loaded; nothing in them is run.
 
-    Exits with 0 only when everything was examined and is clean: 1 on findings, 3 when nothing
-    could be examined, 4 when something could not be examined in full.
+    Each is examined by a process without files, network and the right to start programs; the
+    report says what this host could confine it by. Exits with 0 only when everything was examined
+    and is clean: 1 on findings, 3 when nothing could be examined, 4 when something could not be
+    examined in full.
 
     Args:
-        path: A file, a folder, or - for standard input.
+        paths: Files and folders; or - for standard input.
         time_limit: When to give up, with a unit: 30s, 10m. What was not reached is inconclusive.
         options: How the result is shown; --fail-on low lets findings that are only
             informational pass.
     """
     budget = Budget(seconds=_seconds(time_limit))
-    if str(path) != "-" and str(path).startswith("-"):
-        raise UsageError(
-            f"unknown option {path}",
-            next_step="see `tidegate scan --help`; a file of this name is ./" + str(path),
-            slug="arguments",
+    _check_paths(paths)
+    named = "standard input" if _is_piped(paths) else " ".join(map(str, paths))
+    with ConfinedScanner() as scanner, output.progress(f"scanning {named}", quiet=options.quiet):
+        scanner.prepare()
+        found, subjects = (
+            _piped(budget, scanner) if _is_piped(paths) else _scan(paths, budget, scanner)
         )
-    with output.progress(f"scanning {path}", quiet=options.quiet):
-        found, subjects = _piped(budget) if str(path) == "-" else _scan(path, budget)
+        notes = (*_notes(found), f"examined by {scanner.confinement}")
     report = Report.of_findings(
-        f"scan {'standard input' if str(path) == '-' else path}",
+        f"scan {named}",
         found.findings,
         found.coverage,
         subjects=subjects,
-        notes=_notes(found),
+        notes=notes,
+        files=tuple(
+            FileLine(file.path, file.format, file.status.value, len(file.findings), file.gaps)
+            for file in found.files
+        ),
         fail_on=Severity.INFO if options.fail_on is None else options.fail_on,
     )
     return output.emit_report(report, options)
@@ -67,30 +80,56 @@ def scan(
 _Found = tuple[ScanReport, tuple[SubjectRef, ...]]
 
 
-def _piped(budget: Budget) -> _Found:
-    data = sys.stdin.buffer.read(MAX_STDIN + 1)
-    if len(data) > MAX_STDIN:
-        raise UsageError(
-            f"standard input is larger than {MAX_STDIN} bytes",
-            next_step="write it to a file, and scan that",
-            slug="stdin-too-large",
-        )
-    subject = SubjectRef(_STDIN, "model", str(sha256(data)))
-    return scan_bytes(data, _STDIN, budget=budget), (subject,)
+def _is_piped(paths: tuple[Path, ...]) -> bool:
+    return [str(path) for path in paths] == ["-"]
 
 
-def _scan(path: Path, budget: Budget) -> _Found:
-    try:
-        return scan_path(path, budget=budget), _subjects(path)
-    except OSError as error:
-        # A folder below that can't be listed: what is in it was not examined.
-        raise UnreadableSubject(
-            "a folder can't be read",
-            where=str(error.filename or path),
-            cause=error.strerror,
-            next_step="make it readable, or scan the parts that are",
-            slug="unreadable",
-        ) from None
+def _check_paths(paths: tuple[Path, ...]) -> None:
+    if _is_piped(paths):
+        return
+    for path in map(str, paths):
+        if path.startswith("-"):
+            raise UsageError(
+                "standard input is scanned alone" if path == "-" else f"unknown option {path}",
+                next_step="see `tidegate scan --help`; a file of this name is ./" + path,
+                slug="arguments",
+            )
+
+
+def _piped(budget: Budget, scanner: ConfinedScanner) -> _Found:
+    with _spooled() as (file, digest):
+        subject = SubjectRef(_STDIN, "model", str(digest))
+        return scan_handle(file, _STDIN, budget=budget, examiner=scanner), (subject,)
+
+
+@contextmanager
+def _spooled() -> Generator[tuple[BinaryIO, Digest]]:
+    """Copy standard input into a file without a name, which is then open for reading alone."""
+    state, size = hashlib.sha256(), 0
+    with tempfile.TemporaryFile() as spool:
+        while block := sys.stdin.buffer.read(_STEP):
+            size += len(block)
+            if size > MAX_STDIN:
+                raise UsageError(
+                    f"standard input is larger than {MAX_STDIN} bytes",
+                    next_step="write it to a file, and scan that",
+                    slug="stdin-too-large",
+                )
+            state.update(block)
+            spool.write(block)
+        spool.flush()
+        spool.seek(0)
+        readable = Path(f"/proc/self/fd/{spool.fileno()}")
+        if readable.exists():
+            with readable.open("rb") as file:
+                yield file, Digest("sha256", state.hexdigest())
+        else:
+            yield os.fdopen(os.dup(spool.fileno()), "rb"), Digest("sha256", state.hexdigest())
+
+
+def _scan(paths: tuple[Path, ...], budget: Budget, scanner: ConfinedScanner) -> _Found:
+    found = scan_paths(paths, budget=budget, examiner=scanner)
+    return found, tuple(subject for path in paths for subject in _subjects(path))
 
 
 def _subjects(path: Path) -> tuple[SubjectRef, ...]:

@@ -8,8 +8,8 @@
 Strings that come from artifacts are untrusted; each format escapes them its own way.
 """
 
-from tidegate.report.model import Report
+from tidegate.report.model import FileLine, Report
 from tidegate.report.render import Format, render
 from tidegate.report.style import Style
 
-__all__ = ["Format", "Report", "Style", "render"]
+__all__ = ["FileLine", "Format", "Report", "Style", "render"]

@@ -32,6 +32,7 @@ def document(report: Report) -> dict[str, Json]:
         "exitCode": report.exit_code,
         "subjects": [subject.to_json() for subject in report.subjects],
         "coverage": report.coverage.to_json(),
+        "files": [file.to_json() for file in report.files],
         "findings": [finding.to_json() for finding in report.findings],
         "notes": list(report.notes),
     }
@@ -53,6 +54,8 @@ def _records(report: Report) -> Iterator[dict[str, Json]]:
         yield {"type": "subject", **subject.to_json()}
     for rule in report.decision.rules if report.decision else ():
         yield {"type": "rule", **rule.to_json()}
+    for file in report.files:
+        yield {"type": "file", **file.to_json()}
     for finding in report.findings:
         yield {"type": "finding", **finding.to_json()}
     for note in report.notes:

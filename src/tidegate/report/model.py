@@ -12,10 +12,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from tidegate.core.canonical import Json
 from tidegate.core.decision import Decision, SubjectRef
 from tidegate.core.errors import EmptySubject, worst_exit_code
 from tidegate.core.finding import Coverage, Finding, Severity
 from tidegate.core.stage import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One line of the table of what was looked at."""
+
+    path: str
+    format: str
+    status: str
+    """``clean``, ``findings`` or ``inconclusive``."""
+    findings: int
+    gaps: tuple[str, ...] = ()
+    """Why it could not be examined in full."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the machine-readable form."""
+        return {
+            "path": self.path,
+            "format": self.format,
+            "status": self.status,
+            "findings": self.findings,
+            "gaps": list(self.gaps),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +56,8 @@ class Report:
     decision: Decision | None = None
     """The gate's decision; ``None`` for bare findings."""
     notes: tuple[str, ...] = ()
+    files: tuple[FileLine, ...] = ()
+    """What was looked at, in the order of paths."""
     fail_on: Severity | None = None
     """Findings at or above it end the process with 1; ``None`` leaves it to the outcome."""
 
@@ -58,6 +84,7 @@ class Report:
         *,
         subjects: tuple[SubjectRef, ...] = (),
         notes: tuple[str, ...] = (),
+        files: tuple[FileLine, ...] = (),
         fail_on: Severity = Severity.LOW,
     ) -> Self:
         """Judge bare findings: deny from ``fail_on`` up, else undecided unless all was examined."""
@@ -66,7 +93,7 @@ class Report:
             outcome = Outcome.DENY
         else:
             outcome = Outcome.ALLOW if coverage.complete else Outcome.UNDECIDED
-        return cls(title, outcome, ordered, coverage, subjects, None, notes, fail_on)
+        return cls(title, outcome, ordered, coverage, subjects, None, notes, files, fail_on)
 
     @property
     def exit_code(self) -> int:

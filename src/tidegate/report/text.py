@@ -7,13 +7,14 @@ from tidegate.core.decision import CheckOutcome, Decision
 from tidegate.core.finding import Coverage, Finding, Severity
 from tidegate.core.policy.result import Mode, RuleResult
 from tidegate.core.stage import Outcome
-from tidegate.report.model import Report
+from tidegate.report.model import FileLine, Report
 from tidegate.report.style import Style
 from tidegate.report.untrusted import clip, plain
 
 MAX_FINDINGS = 50
 """More are counted, not listed: the other formats have all of them."""
 MAX_GAPS = 10
+MAX_FILES = 30
 
 _LABEL = 10
 _COLOURS = {
@@ -45,6 +46,7 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
             yield from _rule(rule, style)
         for check in report.decision.checks:
             yield from _check(check, style)
+    yield from _files(report.files, style)
     for finding in report.findings[:MAX_FINDINGS]:
         yield from _finding(finding, style)
     if hidden := len(report.findings) - MAX_FINDINGS:
@@ -65,6 +67,27 @@ def _gaps(coverage: Coverage, style: Style) -> Iterator[str]:
         yield from _row(f"  {kind}", f"{gap.what}: {gap.why}", style)
     if len(gaps) > MAX_GAPS:
         yield from _row("", f"and {len(gaps) - MAX_GAPS} more", style)
+
+
+def _files(files: tuple[FileLine, ...], style: Style) -> Iterator[str]:
+    """Write the table of files, what is not clean first; one clean file needs none."""
+    if len(files) == 1 and files[0].status == "clean":
+        return
+    order = ("findings", "inconclusive", "clean")
+    rows = [("file", "format", "status", "findings")]
+    rows += [
+        (file.path, file.format, file.status, str(file.findings))
+        for file in sorted(files, key=lambda file: order.index(file.status))[:MAX_FILES]
+    ]
+    shown = [[clip(cell, 120 if at == 0 else 20) for at, cell in enumerate(row)] for row in rows]
+    widths = [max(len(row[at]) for row in shown) for at in range(len(rows[0]))]
+    widths[0] = max(len("file"), min(widths[0], style.width - sum(widths[1:]) - 6))
+    for row in shown if files else ():
+        row[0] = clip(row[0], widths[0])
+        cells = [cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)]
+        yield "  ".join(cells).rstrip()
+    if len(files) > MAX_FILES:
+        yield from _row("", f"and {len(files) - MAX_FILES} more; --format json has all", style)
 
 
 def _rule(rule: RuleResult, style: Style) -> Iterator[str]:

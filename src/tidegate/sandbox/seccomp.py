@@ -16,8 +16,8 @@ import struct
 
 from tidegate.core.errors import UsageError
 
-_LOAD, _JUMP_EQUAL, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+LOAD, JUMP_EQUAL, _JUMP_GE, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24
 _CLONE_NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME}
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
@@ -105,6 +105,26 @@ def assemble(machine: str | None = None) -> bytes:
     Raises:
         UsageError: There is no table for the machine.
     """
+    machine, column = known_machine(machine)
+    denied = sorted(pair[column] or -1 for pair in _DENIED.values())
+    numbers = [number for number in denied if number >= 0]
+    program = prologue(machine)
+    for number in numbers:
+        program += answer(number, errno.EPERM)
+    for pair in _ABSENT.values():
+        program += answer(pair[column], errno.ENOSYS)
+    program += _clone_rule(_CLONE[machine]) + _terminal_rule(_IOCTL[machine])
+    program += _socket_rule(_SOCKET[machine])
+    program.append(instruction(RETURN, 0, 0, ALLOW))
+    return b"".join(program)
+
+
+def known_machine(machine: str | None = None) -> tuple[str, int]:
+    """Return a machine and its column in the tables.
+
+    Raises:
+        UsageError: There is no table for it.
+    """
     machine = machine or platform.machine()
     if machine not in _AUDIT_ARCH:
         raise UsageError(
@@ -113,66 +133,58 @@ def assemble(machine: str | None = None) -> bytes:
             next_step="run on x86_64 or aarch64, or let policy accept isolation tier 0",
             slug="unknown-machine",
         )
-    column = ("x86_64", "aarch64").index(machine)
-    denied = sorted(pair[column] or -1 for pair in _DENIED.values())
-    numbers = [number for number in denied if number >= 0]
-    program = _prologue(machine)
-    for number in numbers:
-        program += _answer(number, errno.EPERM)
-    for pair in _ABSENT.values():
-        program += _answer(pair[column], errno.ENOSYS)
-    program += _clone_rule(_CLONE[machine]) + _terminal_rule(_IOCTL[machine])
-    program += _socket_rule(_SOCKET[machine])
-    program.append(_instruction(_RETURN, 0, 0, _ALLOW))
-    return b"".join(program)
+    return machine, ("x86_64", "aarch64").index(machine)
 
 
-def _instruction(code: int, jump_true: int, jump_false: int, value: int) -> bytes:
+def instruction(code: int, jump_true: int, jump_false: int, value: int) -> bytes:
+    """Return one ``struct sock_filter``."""
     return struct.pack("<HBBI", code, jump_true, jump_false, value & 0xFFFFFFFF)
 
 
-def _prologue(machine: str) -> list[bytes]:
+def prologue(machine: str) -> list[bytes]:
+    """Return instructions that kill a foreign architecture and load the call's number."""
     program = [
-        _instruction(_LOAD, 0, 0, _ARCH),
-        _instruction(_JUMP_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
-        _instruction(_RETURN, 0, 0, _KILL),
-        _instruction(_LOAD, 0, 0, _NR),
+        instruction(LOAD, 0, 0, _ARCH),
+        instruction(JUMP_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
+        instruction(RETURN, 0, 0, KILL),
+        instruction(LOAD, 0, 0, _NR),
     ]
     if machine == "x86_64":  # the x32 ABI has other numbers for the same calls
         program += [
-            _instruction(_JUMP_GE, 0, 1, 0x40000000),
-            _instruction(_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
+            instruction(_JUMP_GE, 0, 1, 0x40000000),
+            instruction(RETURN, 0, 0, ERRNO | errno.ENOSYS),
         ]
     return program
 
 
-def _answer(number: int, error: int) -> list[bytes]:
+def answer(number: int, error: int) -> list[bytes]:
+    """Return instructions that answer one call with an error."""
     return [
-        _instruction(_JUMP_EQUAL, 0, 1, number),
-        _instruction(_RETURN, 0, 0, _ERRNO | error),
+        instruction(JUMP_EQUAL, 0, 1, number),
+        instruction(RETURN, 0, 0, ERRNO | error),
     ]
 
 
 def _clone_rule(number: int) -> list[bytes]:
     return [
-        _instruction(_JUMP_EQUAL, 0, 4, number),
-        _instruction(_LOAD, 0, 0, _ARG0),
-        _instruction(_JUMP_SET, 0, 1, _CLONE_NAMESPACES),
-        _instruction(_RETURN, 0, 0, _ERRNO | errno.EPERM),
-        _instruction(_RETURN, 0, 0, _ALLOW),
+        instruction(JUMP_EQUAL, 0, 4, number),
+        instruction(LOAD, 0, 0, _ARG0),
+        instruction(JUMP_SET, 0, 1, _CLONE_NAMESPACES),
+        instruction(RETURN, 0, 0, ERRNO | errno.EPERM),
+        instruction(RETURN, 0, 0, ALLOW),
     ]
 
 
 def _terminal_rule(number: int) -> list[bytes]:
-    rules = [_instruction(_JUMP_EQUAL, 0, 6, number), _instruction(_LOAD, 0, 0, _ARG1)]
+    rules = [instruction(JUMP_EQUAL, 0, 6, number), instruction(LOAD, 0, 0, _ARG1)]
     for request in _TERMINAL_INJECTION:
-        rules += _answer(request, errno.EPERM)
-    return [*rules, _instruction(_RETURN, 0, 0, _ALLOW)]
+        rules += answer(request, errno.EPERM)
+    return [*rules, instruction(RETURN, 0, 0, ALLOW)]
 
 
 def _socket_rule(number: int) -> list[bytes]:
-    rules = [_instruction(_LOAD, 0, 0, _ARG0)]
+    rules = [instruction(LOAD, 0, 0, _ARG0)]
     for family in _FAMILIES:
-        rules += [_instruction(_JUMP_EQUAL, 0, 1, family), _instruction(_RETURN, 0, 0, _ALLOW)]
-    rules.append(_instruction(_RETURN, 0, 0, _ERRNO | errno.EAFNOSUPPORT))
-    return [_instruction(_JUMP_EQUAL, 0, len(rules), number), *rules]
+        rules += [instruction(JUMP_EQUAL, 0, 1, family), instruction(RETURN, 0, 0, ALLOW)]
+    rules.append(instruction(RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT))
+    return [instruction(JUMP_EQUAL, 0, len(rules), number), *rules]

@@ -117,3 +117,20 @@ def test_nothing_that_a_model_says_is_run(tidegate: Tidegate) -> None:
 
     assert tidegate("scan", folder({"t.pkl": pickle.dumps(Trap())})).code == 1
     assert not Path("ran").exists()
+
+
+def test_several_paths_are_one_report_with_a_table(tidegate: Tidegate) -> None:
+    place = folder({"a.pkl": CLEAN, "b.pkl": EVIL, "c.pkl": CLEAN[:-4]})
+    ran = tidegate("scan", f"{place}/a.pkl", f"{place}/b.pkl", f"{place}/c.pkl", "--format", "json")
+    rows = {file["path"]: (file["status"], file["findings"]) for file in ran.json["files"]}
+    assert rows == {
+        "m/a.pkl": ("clean", 0),
+        "m/b.pkl": ("findings", 1),
+        "m/c.pkl": ("inconclusive", 0),
+    }
+    assert (ran.code, len(ran.json["subjects"])) == (1, 3)
+    text = tidegate("scan", place).out
+    assert text.index("b.pkl") < text.index("a.pkl  ")
+    assert "process without files, network and programs" in " ".join(text.split())
+    assert tidegate("scan", f"{place}/a.pkl", "-").code == 2
+    assert tidegate("scan", f"{place}/a.pkl", "nowhere").code == 2

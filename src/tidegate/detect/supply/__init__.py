@@ -2,7 +2,7 @@
 
 from tidegate.detect.supply.allow.packs import Allowlist, Entry, Pack, Use, load_packs
 from tidegate.detect.supply.budget import Budget
-from tidegate.detect.supply.engine import DETECTOR, scan_bytes, scan_handle, scan_path
+from tidegate.detect.supply.engine import DETECTOR, scan_bytes, scan_handle, scan_path, scan_paths
 from tidegate.detect.supply.report import FileReport, ScanReport, Status
 from tidegate.detect.supply.rules import RULES
 
@@ -21,4 +21,5 @@ __all__ = [
     "scan_bytes",
     "scan_handle",
     "scan_path",
+    "scan_paths",
 ]

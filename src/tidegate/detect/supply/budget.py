@@ -11,6 +11,7 @@ A budget that runs out makes the file inconclusive, never clean.
 'more than 10 opcodes'
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Budget:
     """Findings kept for one file; the file is not clean long before."""
     seconds: float = 600.0
     """Wall time."""
+    file_seconds: float = 120.0
+    """Wall time for one file: one that never ends must not keep the others from their turn."""
     elapsed: Callable[[], float] = time.monotonic
     """Seconds from any fixed point; a test hands in its own."""
 
@@ -64,6 +67,16 @@ class Meter:
     spent_expanded: int = 0
     spent_opcodes: int = 0
     spent_members: int = 0
+    file_deadline: float = math.inf
+
+    @property
+    def left(self) -> float:
+        """Seconds that the file at hand may still take."""
+        return min(self.deadline, self.file_deadline) - self.budget.elapsed()
+
+    def start_file(self) -> None:
+        """Give the next file its time."""
+        self.file_deadline = self.budget.elapsed() + self.budget.file_seconds
 
     def read(self, count: int) -> None:
         """Spend bytes of a file.
@@ -112,5 +125,9 @@ class Meter:
     def _check(self, spent: int, limit: int, what: str) -> None:
         if spent > limit:
             raise BudgetSpentError(f"more than {limit} {what}", slug="scan-budget")
-        if self.budget.elapsed() > self.deadline:
+        now = self.budget.elapsed()
+        if now > self.deadline:
             raise BudgetSpentError(f"more than {self.budget.seconds:g} seconds", slug="scan-budget")
+        if now > self.file_deadline:
+            most = self.budget.file_seconds
+            raise BudgetSpentError(f"more than {most:g} seconds for one file", slug="scan-budget")

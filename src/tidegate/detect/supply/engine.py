@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from tidegate.core.errors import CheckError, SubjectError
 from tidegate.core.finding import Detector, Measured
@@ -50,12 +50,27 @@ _MAPPED: Final = 1 << 24
 """Files from this size on are mapped rather than read."""
 
 
+class Examiner(Protocol):
+    """Examines one open file: in this process, or in a confined one."""
+
+    def __call__(self, handle: int, name: str, meter: Meter, /) -> FileReport:
+        """Return the report; what can't be examined is a gap in it, never an exception.
+
+        Args:
+            handle: A regular file, open for reading.
+            name: How findings call it.
+            meter: What the whole call may still spend.
+        """
+        ...
+
+
 def scan_path(
     path: Path,
     *,
     budget: Budget | None = None,
     packs: Sequence[Pack] | None = None,
     approved: Sequence[Entry] = (),
+    examiner: Examiner | None = None,
 ) -> ScanReport:
     """Scan a file, or each file of a folder.
 
@@ -65,14 +80,44 @@ def scan_path(
         budget: Limits for the whole call.
         packs: The allow packs; all that ship where it is ``None``.
         approved: Further globals that a person vetted.
+        examiner: What examines each file, with packs and approvals of its own; this process
+            where it is ``None``.
 
     Raises:
         SubjectError: There is no such file or folder.
     """
-    meter = (budget or Budget()).meter()
-    allowlist = _allowlist(packs, approved)
+    return scan_paths((path,), budget=budget, examiner=examiner or local(packs, approved))
+
+
+def scan_paths(
+    paths: Sequence[Path], *, budget: Budget | None = None, examiner: Examiner | None = None
+) -> ScanReport:
+    """Scan several files and folders with one budget; findings name each with its path as given.
+
+    Args:
+        paths: As for :func:`scan_path`. One alone is named without its own path.
+        budget: Limits for the whole call.
+        examiner: As for :func:`scan_path`.
+
+    Raises:
+        SubjectError: One of them does not exist; then nothing was scanned.
+    """
+    meter, examiner = (budget or Budget()).meter(), examiner or local()
+    folders = [_is_folder(path) for path in paths]
+    found: list[FileReport] = []
+    for path, folder in zip(paths, folders, strict=True):
+        shown = "" if len(paths) == 1 else f"{_name(path)}/"
+        if folder:
+            found += [_file(file, shown + name, meter, examiner) for file, name in _walk(path)]
+        else:
+            name = path.name if len(paths) == 1 else _name(path)
+            found.append(_file(path, name, meter, examiner, follow=True))
+    return ScanReport(tuple(found))
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        mode = path.stat().st_mode
+        return S_ISDIR(path.stat().st_mode)
     except OSError as error:
         raise SubjectError(
             "there is nothing to scan here",
@@ -81,10 +126,10 @@ def scan_path(
             next_step="check the path",
             slug="no-such-file",
         ) from None
-    if not S_ISDIR(mode):
-        return ScanReport((_file(path, path.name, meter, allowlist, follow=True),))
-    found = [_file(file, name, meter, allowlist) for file, name in _walk(path)]
-    return ScanReport(tuple(found))
+
+
+def _name(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def scan_bytes(
@@ -115,8 +160,9 @@ def scan_handle(
     budget: Budget | None = None,
     packs: Sequence[Pack] | None = None,
     approved: Sequence[Entry] = (),
+    examiner: Examiner | None = None,
 ) -> ScanReport:
-    """Scan an open file, as a confined worker gets it.
+    """Scan an open file.
 
     Args:
         handle: A regular file, open for reading.
@@ -124,26 +170,42 @@ def scan_handle(
         budget: As for :func:`scan_path`.
         packs: As for :func:`scan_path`.
         approved: As for :func:`scan_path`.
+        examiner: As for :func:`scan_path`.
     """
-    meter = (budget or Budget()).meter()
-    return ScanReport((_open(handle.fileno(), name, meter, _allowlist(packs, approved)),))
+    meter, examiner = (budget or Budget()).meter(), examiner or local(packs, approved)
+    return ScanReport((_given(handle.fileno(), name, meter, examiner),))
+
+
+def local(packs: Sequence[Pack] | None = None, approved: Sequence[Entry] = ()) -> Examiner:
+    """Return an examiner that works in this process.
+
+    Args:
+        packs: As for :func:`scan_path`.
+        approved: As for :func:`scan_path`.
+    """
+    allowlist = _allowlist(packs, approved)
+
+    def examine_here(handle: int, name: str, meter: Meter) -> FileReport:
+        return examine_file(handle, name, meter, allowlist)
+
+    return examine_here
 
 
 def _allowlist(packs: Sequence[Pack] | None, approved: Sequence[Entry]) -> Allowlist:
     if packs is None and not approved:
-        return _shipped()
-    return Allowlist(_shipped().packs if packs is None else packs, approved)
+        return shipped()
+    return Allowlist(shipped().packs if packs is None else packs, approved)
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> Allowlist:
-    """All packs that ship; they are constants of the program."""
+def shipped() -> Allowlist:
+    """Return all packs that ship; they are constants of the program."""
     return Allowlist(load_packs())
 
 
 def silent_scan() -> Scan:
     """Return a scan with the shipped packs, for running one examiner by itself."""
-    return Scan("-", Budget().meter(), _shipped(), examine)
+    return Scan("-", Budget().meter(), shipped(), examine)
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str]]:
@@ -168,33 +230,56 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _file(
-    path: Path, name: str, meter: Meter, allowlist: Allowlist, *, follow: bool = False
+    path: Path, name: str, meter: Meter, examiner: Examiner, *, follow: bool = False
 ) -> FileReport:
     try:
+        meter.start_file()
         meter.member()
         flags = os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
         handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     except (OSError, CheckError) as error:
-        return _unread(name, str(error)[:200])
+        return unread(name, str(error)[:200])
     try:
-        return _open(handle, name, meter, allowlist)
+        return _given(handle, name, meter, examiner)
     finally:
         os.close(handle)
 
 
-def _open(handle: int, name: str, meter: Meter, allowlist: Allowlist) -> FileReport:
-    status = os.fstat(handle)
-    if not S_ISREG(status.st_mode):
-        return _unread(name, "not a regular file")
-    if status.st_size < _MAPPED:
-        with os.fdopen(os.dup(handle), "rb") as file:
-            file.seek(0)
-            return _content(file.read(), name, meter, allowlist)
-    with mmap.mmap(handle, status.st_size, access=mmap.ACCESS_READ) as data:
-        return _content(data, name, meter, allowlist)
+def _given(handle: int, name: str, meter: Meter, examiner: Examiner) -> FileReport:
+    if not S_ISREG(os.fstat(handle).st_mode):
+        return unread(name, "not a regular file")
+    return examiner(handle, name, meter)
 
 
-def _unread(name: str, why: str) -> FileReport:
+def examine_file(handle: int, name: str, meter: Meter, allowlist: Allowlist) -> FileReport:
+    """Examine one open file in this process.
+
+    Args:
+        handle: A regular file, open for reading.
+        name: How findings call it.
+        meter: What may be spent.
+        allowlist: What pickles may use.
+    """
+    try:
+        meter.start_file()
+        size = os.fstat(handle).st_size
+        if size < _MAPPED:
+            with os.fdopen(os.dup(handle), "rb") as file:
+                file.seek(0)
+                return _content(file.read(), name, meter, allowlist)
+        with mmap.mmap(handle, size, access=mmap.ACCESS_READ) as data:
+            return _content(data, name, meter, allowlist)
+    except (OSError, ValueError, MemoryError) as error:
+        return unread(name, f"it can't be read: {str(error)[:200]}")
+
+
+def unread(name: str, why: str) -> FileReport:
+    """Return the report of a file that nobody could examine.
+
+    Args:
+        name: How findings would have called it.
+        why: The reason, for a person.
+    """
     return FileReport(name, "unread", Status.INCONCLUSIVE, 0, (), (why,), failed=True)
 
 

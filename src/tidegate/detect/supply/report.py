@@ -7,11 +7,13 @@
 'inconclusive'
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from tidegate.core.canonical import Json
+from tidegate.core.errors import VerificationError
 from tidegate.core.finding import Coverage, Finding, Severity, Skipped
 
 
@@ -54,6 +56,37 @@ class FileReport:
             "gaps": list(self.gaps),
             "failed": self.failed,
         }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        """Read what :meth:`to_json` wrote; its status must follow from its findings and gaps.
+
+        Raises:
+            VerificationError: A field is missing, of another type, or contradicts another.
+        """
+        try:
+            findings = tuple(Finding.from_json(item) for item in value["findings"])
+            gaps = tuple(str(gap) for gap in value["gaps"])
+            report = cls(
+                path=str(value["path"]),
+                format=str(value["format"]),
+                status=Status(value["status"]),
+                size=int(value["size"]),
+                findings=findings,
+                gaps=gaps,
+                failed=value["failed"] is not False,
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise VerificationError("not a file's report", cause=str(error)[:200]) from None
+        if report.status is not _status(findings, gaps):
+            raise VerificationError("a file's report contradicts itself", slug="bad-report")
+        return report
+
+
+def _status(findings: Sequence[Finding], gaps: Sequence[str]) -> Status:
+    if findings:
+        return Status.FINDINGS
+    return Status.INCONCLUSIVE if gaps else Status.CLEAN
 
 
 @dataclass(frozen=True, slots=True)

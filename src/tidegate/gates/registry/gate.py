@@ -16,6 +16,7 @@ from tidegate.core.stage import Stage
 from tidegate.detect.supply.engine import DETECTOR, scan_path
 from tidegate.gates.contract import Check, CheckResult, GateRequest
 from tidegate.gates.signature import SignedModel, signature_check
+from tidegate.sandbox.scanner import ConfinedScanner
 
 RULES = (
     Rule(
@@ -52,6 +53,7 @@ class AdmitGate:
     model: SignedModel
     bom: BomFile
     trust: TrustRoot
+    scanner: ConfinedScanner
 
     @property
     def stage(self) -> Stage:
@@ -60,9 +62,8 @@ class AdmitGate:
 
     def checks(self, request: GateRequest) -> Sequence[Check]:  # noqa: ARG002 - the protocol's
         """Return the checks: scan, signature, bill of materials."""
-        path = self.model.path
         return (
-            Check("scan", "TG-REG-03", DETECTOR, lambda: scan_result(path), resume_key={}),
+            scan_check(self.model.path, self.scanner),
             signature_check(self.model, self.trust),
             Check("bom", "TG-REG-04", _BOM, lambda: _bom_result(self.bom)),
         )
@@ -85,11 +86,25 @@ class PromoteGate:
         return (signature_check(self.model, self.trust),)
 
 
-def scan_result(path: Path) -> CheckResult:
-    """Scan a model without running any of it."""
-    report = scan_path(path)
+def scan_check(path: Path, scanner: ConfinedScanner) -> Check:
+    """Return the check that scans a model without running any of it."""
+    rules = str(scanner.allowlist.digest)
+    return Check(
+        "scan",
+        "TG-REG-03",
+        DETECTOR,
+        lambda: _scan_result(path, scanner),
+        resume_key={"rules": rules},
+    )
+
+
+def _scan_result(path: Path, scanner: ConfinedScanner) -> CheckResult:
+    report = scan_path(path, examiner=scanner)
     # Every check states its findings and the highest of them by itself.
     own = {name: value for name, value in report.facts().items() if name not in _STATED}
+    own["rules"] = str(scanner.allowlist.digest)
+    own["confined"] = scanner.confinement.confined
+    own["confinement"] = str(scanner.confinement)
     return CheckResult(report.coverage, report.findings, own)
 
 

@@ -22,6 +22,7 @@ from tidegate.detect.supply.report import ScanReport
 from tidegate.gates.validate.sets import Texts, ValidationSet
 from tidegate.sandbox.confine import run_confined
 from tidegate.sandbox.order import Completed, Limits, Order, Tier
+from tidegate.sandbox.scanner import ConfinedScanner
 from tidegate.tables.load import load_table
 
 OUTPUT = "predictions.csv"
@@ -69,7 +70,8 @@ class Trial:
     @cached_property
     def scan(self) -> ScanReport:
         """The model's scan."""
-        return scan_path(self.model)
+        with ConfinedScanner() as scanner:
+            return scan_path(self.model, examiner=scanner)
 
     @property
     def answers(self) -> Mapping[str, Answers]:

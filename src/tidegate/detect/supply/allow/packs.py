@@ -15,12 +15,12 @@ a namespace) and the uses that were vetted:
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
 from typing import Any, Self
 
-from tidegate.core.canonical import dumps
+from tidegate.core.canonical import Json, dumps
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import ConfigError
 from tidegate.detect.supply.pickles import shapes
@@ -77,6 +77,16 @@ class Entry:
         args = shapes.parse_all(raw["args"]) if "args" in raw else None
         return cls(name, uses, why, args, raw.get("makes"))
 
+    def to_json(self) -> dict[str, Json]:
+        """Return an approval as JSON: name, uses and reason.
+
+        Raises:
+            ConfigError: It has shapes to be called with, so it is no approval.
+        """
+        if self.args is not None or self.makes is not None or Use.REDUCE in self.uses:
+            raise ConfigError("a call can't be approved", where=self.name, slug="bad-pack")
+        return {"global": self.name, "uses": sorted(self.uses), "why": self.why}
+
     @classmethod
     def approve(cls, text: str, why: str) -> Self:
         """Read an approval: ``module:Class``, or ``module:name=data,new,build``.
@@ -105,6 +115,8 @@ class Pack:
     digest: Digest
     """SHA-256 of its canonical JSON: what a verdict names."""
     entries: tuple[Entry, ...]
+    source: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False, compare=False)
+    """The JSON that it was read from."""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
@@ -120,7 +132,7 @@ class Pack:
             names = item["global"] if isinstance(item.get("global"), list) else [item.get("global")]
             entries += [Entry.from_json(item, str(name)) for name in names]
         digest = sha256(dumps(dict(raw)))
-        return cls(raw["name"], str(raw.get("versions", "")), digest, tuple(entries))
+        return cls(raw["name"], str(raw.get("versions", "")), digest, tuple(entries), raw)
 
 
 class Allowlist:
@@ -134,8 +146,9 @@ class Allowlist:
 
     def __init__(self, packs: Iterable[Pack], approved: Iterable[Entry] = ()) -> None:
         self.packs = tuple(packs)
+        self.approved = tuple(approved)
         self._entries: dict[str, Entry] = {}
-        for entry in (*(e for pack in self.packs for e in pack.entries), *approved):
+        for entry in (*(e for pack in self.packs for e in pack.entries), *self.approved):
             self._add(entry)
 
     def _add(self, entry: Entry) -> None:
@@ -148,6 +161,12 @@ class Allowlist:
         self._entries[entry.name] = Entry(
             entry.name, old.uses | entry.uses, old.why, args, old.makes or entry.makes
         )
+
+    @property
+    def digest(self) -> Digest:
+        """What a verdict rests on beside the engine: the packs, and what was approved."""
+        approved = sorted((entry.to_json() for entry in self.approved), key=dumps)
+        return sha256(dumps([[str(pack.digest) for pack in self.packs], approved]))
 
     def get(self, name: str) -> Entry | None:
         """Return the entry for a global."""
