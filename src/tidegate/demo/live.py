@@ -85,7 +85,7 @@ def site(
             "TIDEGATE_GATEWAY__TOKEN_FILE": str(keys),
         }
         argv = [sys.executable, "-m", "tidegate", "serve", "gateway", ALIAS]
-        argv += ["--model", NAME, "--summary", str(released.summary), "-C", str(workspace)]
+        argv += ["--model", NAME, "--release", str(released.release), "-C", str(workspace)]
         with _process(argv, settings) as gateway:
             _wait(f"http://{listen}/v2/health/live", gateway)
             yield Site(f"http://{listen}", upstream, token)

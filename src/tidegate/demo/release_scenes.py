@@ -11,7 +11,8 @@ from tidegate.app.registry import (
     admit_model,
     promote_model,
 )
-from tidegate.app.serve import Deployment, check_deployment, summarise
+from tidegate.app.release import publish_summary, write_proved
+from tidegate.app.serve import Deployment, check_deployment
 from tidegate.core.policy.directives import Approve
 from tidegate.core.stage import Outcome
 from tidegate.demo.cast import Cast
@@ -28,8 +29,8 @@ class Released:
 
     model: Path
     digest: str
-    summary: Path
-    """The signed verification summary."""
+    release: Path
+    """The release that the gateway wants to see."""
 
 
 class _Payload:
@@ -100,16 +101,16 @@ def _refuse_hostile(cast: Cast, folder: Path, narrator: Narrator) -> None:
 
 
 def deploy(cast: Cast, model: Path, folder: Path, narrator: Narrator) -> Released:
-    """Check the deployment and sign the summary that the gateway wants to see."""
+    """Check the deployment and write the release that the gateway wants to see."""
     deployed = folder / model.name
     deployed.write_bytes(model.read_bytes())
     signature = model.with_name(f"{model.name}.oms.json")
     decision = check_deployment(cast.by("omar"), Deployment(deployed, ALIAS, signature))
-    summary = folder / "summary.json"
-    summarise(cast.by("omar"), decision, ALIAS, summary)
+    release, operator = folder / "release.json", cast.by("omar")
+    write_proved(operator, publish_summary(operator, decision, ALIAS).index, release)
     narrator.tell(
         "the deployed bytes are what was promoted, and the whole chain holds",
         said(decision),
         expected=decision.outcome is Outcome.ALLOW,
     )
-    return Released(deployed, decision.subjects[0].digest, summary)
+    return Released(deployed, decision.subjects[0].digest, release)

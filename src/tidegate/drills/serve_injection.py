@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from tidegate.app.release import publish_summary, write_proved
 from tidegate.app.serve import Deployment as Deployed
-from tidegate.app.serve import check_deployment, summarise
+from tidegate.app.serve import check_deployment
 from tidegate.core.canonical import Json
 from tidegate.core.clock import SystemClock
 from tidegate.core.digest import Digest
@@ -81,7 +82,7 @@ def _through_gateway(folder: Path, upstream: str, document: str) -> httpx.Respon
     deployed, token = _deployed(folder), new_key("reader")
     settings = GatewaySettings(
         upstream=upstream,
-        deployment=Deployment(MODEL, deployed.digest, deployed.summary),
+        deployment=Deployment(MODEL, deployed.digest, deployed.release),
         trust=deployed.arena.workspace.trust,
         callers=Keyring.parse(key_line("reader", token)),
         spool=folder / "spool",
@@ -105,19 +106,19 @@ def _post(url: str, document: str, headers: Mapping[str, str] | None = None) -> 
 class _Deployed:
     arena: Arena
     digest: Digest
-    summary: Path
+    release: Path
 
 
 def _deployed(folder: Path) -> _Deployed:
     """Promote a model and verify its deployment: the gateway serves nothing else."""
-    arena, model, summary = Arena.make(folder), folder / "model.safetensors", folder / "vsa.json"
+    arena, model, release = Arena.make(folder), folder / "model.safetensors", folder / "r.json"
     model.write_bytes(GOOD.encoded())
     arena.promoted(model, "1.0.0")
     workspace = arena.open()
     alias = f"{MODEL}/prod"
     decision = require_allow(check_deployment(workspace, Deployed(model, alias)))
-    summarise(workspace, decision, alias, summary)
-    return _Deployed(arena, Digest.parse(decision.subjects[0].digest), summary)
+    write_proved(workspace, publish_summary(workspace, decision, alias).index, release)
+    return _Deployed(arena, Digest.parse(decision.subjects[0].digest), release)
 
 
 DRILL = Drill(

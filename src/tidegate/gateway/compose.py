@@ -44,7 +44,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 def create_gateway(settings: GatewaySettings, clock: Clock) -> Starlette:
     """Return the gateway; its spool and its connections live from start-up to shutdown.
 
-    A summary that does not verify makes every request 503; who wants to refuse to start asks
+    A release that does not verify makes every request 503; who wants to refuse to start asks
     :meth:`Provenance.check` first.
 
     Raises:

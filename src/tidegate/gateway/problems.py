@@ -83,7 +83,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an error
         super().__init__(problem.code)
         self.problem = problem
         self.reason = reason
-        """A finer code, such as that of a verification summary's failure."""
+        """A finer code, such as that of a release that does not verify."""
         self.rules = rules
         self.headers = headers or []
 

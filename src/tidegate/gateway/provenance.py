@@ -1,8 +1,9 @@
 """Which model stands behind the gateway, and who verified it: no summary, no service.
 
-The deployment gate signs a verification summary (SLSA VSA v1) for the digest that it checked. The
-gateway verifies that envelope against the trust root, now and whenever the file changes, and serves
-only while it is PASSED, about the deployed digest, and fresh.
+The deployment gate signs a verification summary (SLSA VSA v1) for the digest that it checked, and
+logs it. The gateway verifies that release (signature, role, inclusion in the log, cosignatures,
+age) against the trust root again and again, and serves only while it says PASSED about the
+deployed digest.
 
 ::
 
@@ -16,17 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from tidegate.core.attest.envelope import MAX_BYTES, Envelope
-from tidegate.core.attest.statement import Statement
-from tidegate.core.attest.uris import VERIFICATION_SUMMARY
-from tidegate.core.attest.verifier import verify_envelope
-from tidegate.core.clock import DAY, SECOND, Clock, Micros, iso, parse_iso
+from tidegate.core.clock import DAY, SECOND, Clock, Micros, iso
 from tidegate.core.digest import Digest
-from tidegate.core.errors import FreshnessError, VerificationError
-from tidegate.core.identity.roles import SIGNERS
+from tidegate.core.errors import VerificationError
 from tidegate.core.identity.trust import Revocation, TrustRoot
-from tidegate.core.stage import Stage
-from tidegate.interop.standard import check_verification_summary
+from tidegate.interop.proved import MAX_BYTES, Proved
+from tidegate.interop.release import read_release
 
 _log = logging.getLogger(__name__)
 _SKEW = 300 * SECOND
@@ -42,10 +38,10 @@ class Deployment:
     """The name that callers use; requests for another are refused."""
     digest: Digest
     """SHA-256 of what the model server loaded."""
-    summary: Path
-    """File with the verification summary, a DSSE envelope."""
+    release: Path
+    """File with the release: the verification summary with its proof of logging."""
     max_age: Micros = DAY
-    """How old a summary may be."""
+    """How old a release may be."""
     upstream_model: str = ""
     """The model server's own name for it; the same where empty."""
 
@@ -66,7 +62,7 @@ class Standing:
 
 
 class Provenance:
-    """Judges the deployment's summary, again whenever its file changes or time has passed."""
+    """Judges the deployment's release, again whenever time has passed."""
 
     def __init__(
         self,
@@ -94,17 +90,24 @@ class Provenance:
         return self._standing
 
     def check(self) -> None:
-        """Verify the summary now.
+        """Verify the release now.
 
         Raises:
             VerificationError: It is missing, does not verify, is about another digest, says
                 FAILED, or is too old; the slug tells which.
         """
-        verified = self._verified(self._read())
-        passed = verified.predicate["verificationResult"] == "PASSED"
-        if verified.predicate_type != VERIFICATION_SUMMARY or not passed:
-            raise self._refuse("the verification summary says FAILED", "failed")
-        self._fresh(parse_iso(str(verified.predicate["timeVerified"])))
+        now = self._clock.now()
+        release = read_release(
+            Proved.parse(self._read()),
+            self._trust,
+            now=now,
+            max_age=self._deployment.max_age,
+            revocations=self._revocations,
+        )
+        if release.digest != self._deployment.digest:
+            raise self._refuse("the release is about another digest", "other-subject")
+        if release.time > now + _SKEW:
+            raise self._refuse("the release is from the future", "future", iso(release.time))
 
     def _judge(self) -> Standing:
         try:
@@ -118,46 +121,15 @@ class Provenance:
 
     def _read(self) -> bytes:
         try:
-            with self._deployment.summary.open("rb") as file:
+            with self._deployment.release.open("rb") as file:
                 return file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise self._refuse(
-                "there is no verification summary", "missing", error.strerror
-            ) from None
-
-    def _verified(self, data: bytes) -> Statement:
-        statement = verify_envelope(
-            Envelope.parse(data),
-            self._trust,
-            at=self._clock.now(),  # claimed times would let an expired key speak
-            index=None,
-            revocations=self._revocations,
-            roles=SIGNERS[Stage.SERVE],
-        ).statement
-        if statement.predicate_type != VERIFICATION_SUMMARY:
-            raise self._refuse("the envelope is no verification summary", "other-predicate")
-        check_verification_summary(statement.predicate)
-        if not statement.speaks_of(self._deployment.digest):
-            raise self._refuse("the summary is about another digest", "other-subject")
-        return statement
-
-    def _fresh(self, verified: Micros) -> None:
-        now = self._clock.now()
-        if verified > now + _SKEW:
-            raise self._refuse("the summary is from the future", "future", iso(verified))
-        if now - verified > self._deployment.max_age:
-            raise FreshnessError(
-                "the verification summary is too old",
-                where=str(self._deployment.summary),
-                cause=f"verified at {iso(verified)}",
-                next_step=_NEXT,
-                slug="stale",
-            )
+            raise self._refuse("there is no release", "missing", error.strerror) from None
 
     def _refuse(self, problem: str, slug: str, cause: str | None = None) -> VerificationError:
         return VerificationError(
             problem,
-            where=str(self._deployment.summary),
+            where=str(self._deployment.release),
             cause=cause,
             next_step=_NEXT,
             slug=slug,

@@ -5,6 +5,8 @@ request head in time is closed, at its start and between requests.
 """
 
 import asyncio
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -60,7 +62,19 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def server(app: ASGIApp, host: str, port: int, *, headers: int, connections: int) -> uvicorn.Server:
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a server shows of itself."""
+
+    certificate: Path
+    """PEM, with its intermediates."""
+    key: Path
+    """PEM."""
+
+
+def server(
+    app: ASGIApp, host: str, port: int, *, headers: int, connections: int, tls: Tls | None = None
+) -> uvicorn.Server:
     """Return a server that is ready to run.
 
     Args:
@@ -69,6 +83,7 @@ def server(app: ASGIApp, host: str, port: int, *, headers: int, connections: int
         port: Port; 0 lets the system choose.
         headers: Bytes of a request's head.
         connections: How many may be open; more are answered 503.
+        tls: Certificate and key; plain HTTP without.
     """
     return uvicorn.Server(
         uvicorn.Config(
@@ -86,5 +101,7 @@ def server(app: ASGIApp, host: str, port: int, *, headers: int, connections: int
             server_header=False,
             access_log=False,
             log_config=None,
+            ssl_certfile=None if tls is None else str(tls.certificate),
+            ssl_keyfile=None if tls is None else str(tls.key),
         )
     )

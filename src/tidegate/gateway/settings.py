@@ -57,7 +57,7 @@ class GatewaySettings:
     """Base URL of the model server."""
     deployment: Deployment
     trust: TrustRoot
-    """Who may sign the verification summary."""
+    """Who may sign the release."""
     callers: Path | Keyring
     """The key file, or the keys."""
     spool: Path

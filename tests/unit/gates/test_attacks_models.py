@@ -11,7 +11,8 @@ from tests.workspaces import admit, workspace
 
 from tidegate.app.genesis import everything, found
 from tidegate.app.registry import Admission, Promotion, admit_model, promote_model, signature_path
-from tidegate.app.serve import Deployment, check_deployment, summarise
+from tidegate.app.release import publish_summary
+from tidegate.app.serve import Deployment, check_deployment
 from tidegate.app.trustees import next_version, publish
 from tidegate.app.workspace import Workspace
 from tidegate.core.decision import Decision
@@ -126,7 +127,7 @@ def test_what_was_only_tried_has_no_summary(arena: Arena, model: Path) -> None:
     arena.promoted(model, "1.0.0")
     decision = check_deployment(arena.workspace, Deployment(model, ALIAS, dry_run=True))
     with pytest.raises(UsageError):
-        summarise(arena.workspace, decision, ALIAS, model.with_name("vsa.json"))
+        publish_summary(arena.workspace, decision, ALIAS)
 
 
 # ── who acts ─────────────────────────────────────────────────────────────────────────────────

@@ -14,58 +14,14 @@ import orjson
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.proving import MODEL, TRUST, release
 
-from tidegate.core.attest import envelope as dsse
-from tidegate.core.attest.statement import Statement, Subject
-from tidegate.core.attest.uris import PAYLOAD_TYPE, VERIFICATION_SUMMARY
-from tidegate.core.clock import Clock, Micros, SystemClock
-from tidegate.core.digest import Digest, sha256
-from tidegate.core.identity.keys import PrivateKey, Scheme
-from tidegate.core.identity.roles import Role
-from tidegate.core.identity.trust import TrustedKey, TrustRoot
-from tidegate.core.stage import Outcome
+from tidegate.core.clock import Clock, SystemClock
 from tidegate.gateway.compose import create_gateway
 from tidegate.gateway.keys import Keyring, key_line, new_key
 from tidegate.gateway.provenance import Deployment
 from tidegate.gateway.server import server
 from tidegate.gateway.settings import GatewaySettings, Limits
-from tidegate.interop.standard import build_verification_summary
-
-MODEL = sha256(b"the model")
-KEY = PrivateKey.generate(Scheme.ED25519)
-STRANGER = PrivateKey.generate(Scheme.ED25519)
-AUDITOR = PrivateKey.generate(Scheme.ED25519)
-TRUST = TrustRoot(
-    "w1",
-    1,
-    keys=(
-        TrustedKey(KEY.verifier, "olga", frozenset({Role.OPERATOR})),
-        TrustedKey(AUDITOR.verifier, "ada", frozenset({Role.AUDITOR})),
-    ),
-    root_keys=(KEY.verifier,),
-)
-
-
-def summary(
-    *,
-    digest: Digest = MODEL,
-    outcome: Outcome = Outcome.ALLOW,
-    time_verified: int | None = None,
-    key: PrivateKey = KEY,
-    kind: str = VERIFICATION_SUMMARY,
-) -> bytes:
-    """Return a signed verification summary."""
-    now = SystemClock().now() if time_verified is None else time_verified
-    predicate = build_verification_summary(
-        verifier="urn:tidegate:verifier",
-        time=Micros(now),
-        resource="credit-model/prod",
-        policy_uri="urn:tidegate:policy:default",
-        policy=sha256(b"policy"),
-        outcome=outcome,
-    )
-    statement = Statement((Subject.of("credit-model", digest),), kind, predicate)
-    return dsse.sign(statement.to_bytes(), PAYLOAD_TYPE, [key]).to_bytes()
 
 
 @dataclass
@@ -170,8 +126,8 @@ class Bench:
 
 def make_bench(folder: Path, url: str) -> Bench:
     """Write what a gateway needs into a folder."""
-    path = folder / "summary.json"
-    path.write_bytes(summary())
+    path = folder / "release.json"
+    path.write_bytes(release())
     token = new_key("web-shop")
     deployment = Deployment("credit-model", MODEL, path, upstream_model="inner-name")
     settings = GatewaySettings(
@@ -225,23 +181,3 @@ def client(_shared_client: tuple[httpx.Client, str], upstream: ModelServer) -> h
 def token(_shared_client: tuple[httpx.Client, str]) -> str:
     """The key of ``client``."""
     return _shared_client[1]
-
-
-@pytest.fixture
-def sign_summary() -> Callable[..., bytes]:
-    return summary
-
-
-@pytest.fixture
-def keys() -> dict[str, PrivateKey]:
-    return {"operator": KEY, "stranger": STRANGER, "auditor": AUDITOR}
-
-
-@pytest.fixture
-def trust() -> TrustRoot:
-    return TRUST
-
-
-@pytest.fixture
-def model_digest() -> Digest:
-    return MODEL

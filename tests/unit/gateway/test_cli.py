@@ -12,14 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.proving import MODEL, OLGA, TRUST, release
 
 from tidegate.app.trust import write_chain
 from tidegate.cli.gateway import app
 from tidegate.core.attest.chain import sign_trust_root
-from tidegate.core.digest import Digest
 from tidegate.core.errors import ConfigError, TidegateError, UsageError, VerificationError
-from tidegate.core.identity.keys import PrivateKey
-from tidegate.core.identity.trust import TrustRoot
 from tidegate.gateway.keys import Keyring, key_line, new_key
 from tidegate.gateway.spool_read import read_spool, segments
 
@@ -52,10 +50,6 @@ def test_a_new_key_is_shown_once_and_accepted_by_its_line(
 def ground(
     tmp_path: Path,
     upstream: ModelServer,
-    trust: TrustRoot,
-    keys: dict[str, PrivateKey],
-    model_digest: Digest,
-    sign_summary: Callable[..., bytes],
 ) -> Callable[..., list[str]]:
     """Write a folder that a gateway can run in, and give the words of its command."""
     with socket.socket() as free:
@@ -66,20 +60,20 @@ def ground(
         f'[gateway]\nlisten = "127.0.0.1:{port}"\nupstream = "{upstream.url}"\n'
         'token_file = "callers"\n'
     )
-    write_chain(tmp_path / "trust.json", [sign_trust_root(trust, [keys["operator"]])])
-    (tmp_path / "summary.json").write_bytes(sign_summary())
+    write_chain(tmp_path / "trust.json", [sign_trust_root(TRUST, [OLGA])])
+    (tmp_path / "release.json").write_bytes(release())
 
     def words(**changes: str) -> list[str]:
         given = {
             "-C": str(tmp_path),
-            "--summary": str(tmp_path / "summary.json"),
+            "--release": str(tmp_path / "release.json"),
             "--model": "credit-model",
             "--trust": str(tmp_path / "trust.json"),
-            "--pin": str(trust.digest),
+            "--pin": str(TRUST.digest),
             **{f"--{name}": value for name, value in changes.items()},
         }
         flags = [word for flag, value in given.items() if value for word in (flag, value)]
-        return [str(model_digest), *flags]
+        return [str(MODEL), *flags]
 
     return words
 
@@ -87,7 +81,7 @@ def ground(
 @pytest.mark.parametrize(
     ("changes", "error", "code"),
     [
-        ({"summary": "/nowhere/summary.json"}, VerificationError, "TG-VER/missing"),
+        ({"release": "/nowhere/release.json"}, VerificationError, "TG-VER/missing"),
         ({"pin": ""}, UsageError, "TG-USE/no-pin"),
         ({"pin": "sha256:" + "0" * 64}, VerificationError, "TG-VER/wrong-anchor"),
         ({"model": ""}, UsageError, "TG-USE/no-model-name"),

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.proving import ADA, STRANGER, release
 
 from tidegate.core.clock import DAY, SystemClock
 from tidegate.core.digest import sha256
-from tidegate.core.identity.keys import PrivateKey
 from tidegate.core.stage import Outcome
 from tidegate.gateway.keys import key_line, new_key
 from tidegate.gateway.settings import Limits, Mode
@@ -387,33 +387,30 @@ def test_what_the_model_server_refuses_has_our_shape(
     assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
 
 
-SUMMARIES: dict[str, dict[str, Any] | None] = {
+RELEASES: dict[str, dict[str, Any] | None] = {
     "missing": None,
     "bad-json": {"raw": b"{"},
     "failed": {"outcome": Outcome.DENY},
     "other-subject": {"digest": sha256(b"another model")},
-    "stale": {"time_verified": SystemClock().now() - 2 * DAY},
-    "future": {"time_verified": SystemClock().now() + DAY},
-    "unknown-key": {"key": "stranger"},
-    "wrong-role": {"key": "auditor"},
+    "stale": {"time": SystemClock().now() - 2 * DAY},
+    "future": {"time": SystemClock().now() + DAY},
+    "unknown-key": {"key": STRANGER},
+    "wrong-role": {"key": ADA},
+    "other-predicate": {"kind": "drill"},
 }
 
 
-@pytest.mark.parametrize("reason", list(SUMMARIES))
-def test_a_model_without_a_good_summary_is_not_served(
+@pytest.mark.parametrize("reason", list(RELEASES))
+def test_a_model_without_a_good_release_is_not_served(
     bench: Bench,
     upstream: ModelServer,
-    sign_summary: Callable[..., bytes],
-    keys: dict[str, PrivateKey],
     reason: str,
 ) -> None:
-    path: Path = bench.settings.deployment.summary
-    given = dict(SUMMARIES[reason] or {})
-    if "key" in given:
-        given["key"] = keys[given["key"]]
+    path: Path = bench.settings.deployment.release
+    given = dict(RELEASES[reason] or {})
     path.unlink()
-    if SUMMARIES[reason] is not None:
-        path.write_bytes(given.get("raw") or sign_summary(**given))
+    if RELEASES[reason] is not None:
+        path.write_bytes(given.get("raw") or release(**given))
     with bench.client() as client:
         answer = client.post(CHAT, json=HELLO)
         ready = client.get("/v2/health/ready")
@@ -424,13 +421,11 @@ def test_a_model_without_a_good_summary_is_not_served(
     assert upstream.seen == []
 
 
-def test_a_new_summary_counts_at_once_and_a_failed_one_ends_service(
-    bench: Bench, sign_summary: Callable[..., bytes]
-) -> None:
-    path: Path = bench.settings.deployment.summary
+def test_a_new_release_counts_at_once_and_a_failed_one_ends_service(bench: Bench) -> None:
+    path: Path = bench.settings.deployment.release
     with bench.client() as client:
         assert client.post(CHAT, json=HELLO).status_code == 200
-        path.write_bytes(sign_summary(outcome=Outcome.UNDECIDED))
+        path.write_bytes(release(outcome=Outcome.UNDECIDED))
         time.sleep(1.05)
         assert error(client.post(CHAT, json=HELLO)) == (503, "unverified_model")
 
