@@ -15,8 +15,9 @@ from sklearn.metrics import (
     recall_score,
 )
 
+from tidegate.detect.fairness.rates import Counts, metrics
 from tidegate.detect.fairness.sources import compare
-from tidegate.detect.fairness.subgroups import Counts, evaluate, metrics
+from tidegate.detect.fairness.subgroups import evaluate
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 2, 3_000)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tidegate.core.errors import CheckError
 from tidegate.core.finding import Coverage, Finding, Location, Skipped
 from tidegate.detect.fairness import sources
-from tidegate.detect.fairness.subgroups import Metrics, count, evaluate, metrics
+from tidegate.detect.fairness.rates import Metrics, count, metrics
+from tidegate.detect.fairness.subgroups import evaluate
 from tidegate.gates.contract import CheckResult, Scalar
 from tidegate.gates.validate.predict import Answers
 from tidegate.gates.validate.rules import SMALL_GROUP
