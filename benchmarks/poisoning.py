@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 from sklearn.datasets import load_breast_cancer
 
-from tidegate.detect.tabular.poison import PoisonReport, Settings, inspect
+from tidegate.detect.tabular.poison import Settings, inspect
+from tidegate.detect.tabular.suspects import PoisonReport
 from tidegate.stats.intervals import wilson
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data"

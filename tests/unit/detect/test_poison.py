@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from tidegate.detect.tabular.poison import RULES, Settings, inspect
+from tidegate.detect.tabular.poison import Settings, inspect
+from tidegate.detect.tabular.poison_rules import RULES
 
 VOCABULARY = "good bad fine poor great weak film plot cast scene music long short story actor end"
 WORDS = VOCABULARY.split()

@@ -19,28 +19,23 @@ labels there. The threshold is calibrated by permutation for everything that is 
 ()
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidegate.core.finding import Coverage, Finding, Location, Skipped
+from tidegate.core.finding import Coverage, Skipped
 from tidegate.detect.frame import Column, Frame, labels_of
 from tidegate.detect.tabular.groups import GroupBuilder, Groups, Split, add_column
-from tidegate.detect.tabular.poison_rules import DETECTOR, RULE_OF, RULES
 from tidegate.detect.tabular.residuals import Residuals, cross_fitted
-from tidegate.detect.tabular.scan import Scan, scan
-
-__all__ = [
-    "DETECTOR",
-    "RULES",
-    "PoisonReport",
-    "Settings",
-    "Suspect",
-    "inspect",
-]
+from tidegate.detect.tabular.scan import scan
+from tidegate.detect.tabular.suspects import (
+    PoisonReport,
+    finding_of,
+    smallest_visible,
+    suspects_of,
+)
 
 _LIKELY = 0.5
 _MOST_FEEDS = 500
@@ -63,42 +58,6 @@ class Settings:
     """Labels with more values than this are not tested."""
     seed: int = 0
     """Of folds and deals: the same input gives the same verdict."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A group of rows whose labels nothing explains."""
-
-    kind: str
-    """``token``, ``value``, ``novel``, ``feed`` or ``score``."""
-    group: str
-    """``note: cf``, ``age in [41, 47)``."""
-    column: str
-    """The column that it is about, or ""."""
-    label: str
-    """The class that is too frequent (or too rare, where ``excess`` is negative)."""
-    rows: int
-    """Rows of the drop in it."""
-    excess: float
-    """Mean residual beyond the reference's: 0.6 means sixty points too often."""
-    z: float
-    """The same in standard errors."""
-    p: float
-    """Permutation p-value, adjusted for all groups."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoisonReport:
-    """What the test saw."""
-
-    suspects: tuple[Suspect, ...]
-    """Groups at or below the level, most extreme first."""
-    findings: tuple[Finding, ...]
-    """At most ten, one a group."""
-    coverage: Coverage
-    """Unit: columns. What could not be tested is named."""
-    facts: dict[str, bool | int | float | str]
-    """``suspects``, ``p`` (smallest), ``level``, ``rows``, ``groups``, ``smallest_visible``."""
 
 
 def inspect(
@@ -286,76 +245,14 @@ def _report(
         level=settings.level,
         seed=settings.seed,
     )
-    suspects = _suspects(groups, residuals, result, settings.level)
+    suspects = suspects_of(groups, residuals, result, settings.level)
     facts: dict[str, bool | int | float | str] = {
         "suspects": len(suspects),
         "p": float(result.p.min()),
         "level": settings.level,
         "rows": int(looked_at.sum()),
         "groups": len(groups.names),
-        "smallest_visible": _smallest_visible(residuals, looked_at, result),
+        "smallest_visible": smallest_visible(residuals, looked_at, result),
     }
-    findings = tuple(_finding(suspect, case.path, facts) for suspect in suspects[:_SHOWN])
+    findings = tuple(finding_of(suspect, case.path, facts) for suspect in suspects[:_SHOWN])
     return PoisonReport(suspects, findings, coverage, facts)
-
-
-def _suspects(
-    groups: Groups, residuals: Residuals, result: Scan, level: float
-) -> tuple[Suspect, ...]:
-    out = [
-        Suspect(
-            groups.kinds[g],
-            groups.names[g],
-            groups.columns[g],
-            residuals.classes[k],
-            int(result.rows[g]),
-            float(result.excess[g, k]),
-            float(result.z[g, k]),
-            float(result.p[g, k]),
-        )
-        for g, k in np.argwhere(result.p <= level).tolist()
-    ]
-    return tuple(sorted(out, key=lambda suspect: (suspect.p, -abs(suspect.z))))
-
-
-def _smallest_visible(residuals: Residuals, looked_at: NDArray[np.bool_], result: Scan) -> int:
-    """Return how many rows of one trigger, all relabelled, would have reached the threshold.
-
-    For the class where that takes most rows; unknown to the reference, expectation as usual.
-    """
-    limit = max(result.limit.get("token", 0.0), result.limit.get("value", 0.0))
-    if limit <= 0 or not math.isfinite(limit):
-        return 0
-    worst = 0.0
-    for k in range(len(residuals.classes)):
-        chance = residuals.chance[looked_at, k]
-        is_class = residuals.residual[looked_at, k] > 0
-        for target in (chance[~is_class], 1 - chance[is_class]):
-            if len(target):
-                gain, noise = float((1 - target).mean()), float((target * (1 - target)).mean())
-                worst = max(worst, limit**2 * noise / gain**2)
-    return math.ceil(worst)
-
-
-def _finding(suspect: Suspect, path: str, facts: dict[str, bool | int | float | str]) -> Finding:
-    rule = RULE_OF[suspect.kind]
-    direction = "more" if suspect.excess > 0 else "less"
-    points = abs(suspect.excess) * 100
-    return Finding(
-        rule.id,
-        rule.severity,
-        f"{suspect.rows} rows with {suspect.group}: label {suspect.label} is {points:.0f} points "
-        f"{direction} frequent than the reference leads one to expect",
-        Location(path, column=suspect.column or None),
-        {
-            "group": suspect.group,
-            "kind": suspect.kind,
-            "label": suspect.label,
-            "rows": suspect.rows,
-            "meanExcess": f"{suspect.excess:.4f}",
-            "z": f"{suspect.z:.2f}",
-            "p": f"{suspect.p:.4f}",
-            "level": str(facts["level"]),
-            "groupsTested": int(facts["groups"]),
-        },
-    )

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from tidegate.core.canonical import Json
 from tidegate.core.finding import Coverage, Skipped
-from tidegate.detect.tabular.poison import DETECTOR, inspect
+from tidegate.detect.tabular.poison import inspect
+from tidegate.detect.tabular.poison_rules import DETECTOR
 from tidegate.gates.contract import Check, CheckResult, Scalar
 from tidegate.tables.load import TableFile
 
