@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App
-
 from tidegate.app.reading import about, read_file
 from tidegate.app.trust import named_trust
 from tidegate.cli import output
@@ -16,10 +14,7 @@ from tidegate.core.errors import ProofError
 from tidegate.interop.proved import MAX_BYTES, Proved
 from tidegate.interop.release import Recalls, Release, read_recalls, read_release
 
-app = App(name="released", help="Tell whether files are what was released, without a workspace.")
 
-
-@app.default
 def released(
     path: Path,
     /,

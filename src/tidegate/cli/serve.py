@@ -1,88 +1,16 @@
-"""``tidegate serve``: check deployments, release and recall them, and stand guard."""
+"""``tidegate serve``: check deployments, release and recall them, and stand guard.
 
-from pathlib import Path
-from typing import Annotated
+Each command is loaded when it is called: a guard that runs without a workspace starts fast.
+"""
 
 from cyclopts import App
 
-from tidegate.app.release import publish_recalls, publish_summary, write_proved
-from tidegate.app.serve import Deployment, check_deployment
-from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Acting, Gating
-from tidegate.core.clock import SystemClock
-from tidegate.interop.release import read_recalls
-
 app = App(name="serve", help="Check deployments; run the gateway or the admission webhook.")
-app.command("tidegate.cli.gateway:app", name="gateway", help="Run the gateway before a model.")
-app.command("tidegate.cli.webhook:app", name="webhook", help="Run the admission webhook.")
-app.command(
-    "tidegate.cli.released:app",
-    name="released",
-    help="Tell whether files are what was released, without a workspace.",
-)
-
-
-@app.command
-def check(
-    path: Path,
-    /,
-    *,
-    deployed_as: str,
-    signature: Path | None = None,
-    release: Path | None = None,
-    resource: str | None = None,
-    options: Annotated[Gating, FLAT] = Gating(),
-) -> int:
-    """Verify that a deployment's bytes are what was promoted, and that its whole chain holds.
-
-    Args:
-        path: The deployed model.
-        deployed_as: Its name: NAME/STAGE.
-        signature: Its signature; beside the model by default.
-        release: Write the verdict with its proof here, for the gateway and the admission webhook.
-        resource: The URI that its consumer uses, such as s3://models/credit; for --release.
-        options: Who acts, and how the result is shown.
-    """
-    workspace = session.acting(options)
-    deployment = Deployment(path, deployed_as, signature, dry_run=options.dry_run)
-    decision = check_deployment(workspace, deployment)
-    if release is not None and not options.dry_run:
-        receipt = publish_summary(workspace, decision, deployed_as, resource=resource)
-        write_proved(workspace, receipt.index, release)
-    return output.emit_decision(decision, options)
-
-
-@app.command
-def recalls(file: Path, /, *, acting: Annotated[Acting, FLAT] = Acting()) -> int:
-    """Write what is quarantined and revoked, signed and logged, for webhooks that can't ask.
-
-    JSON: `index`, `digests`, `keys` (`keyId`, `fromIndex`), `file`; `dryRun`.
-
-    Args:
-        file: Where to write it: the webhook's folder of releases.
-        acting: Who signs, and how the answer is shown.
-    """
-    from tidegate.app.release import recalls as present  # noqa: PLC0415 - this command's name
-
-    workspace = session.acting(acting)
-    found = present(workspace)
-    index = None
-    if not acting.dry_run:
-        receipt = publish_recalls(workspace)
-        proved = write_proved(workspace, receipt.index, file)
-        found = read_recalls(proved, workspace.trust, now=SystemClock().now())
-        index = receipt.index
-    facts = {
-        "index": index,
-        "digests": sorted(found.digests),
-        "keys": [{"keyId": one.key_id, "fromIndex": one.from_index} for one in found.revocations],
-        "file": str(file),
-        "dryRun": acting.dry_run,
-    }
-    rows = [
-        ("artifacts", str(len(found.digests))),
-        ("keys", str(len(found.revocations))),
-        ("log", "not appended: dry run" if index is None else f"{index}, {file}"),
-    ]
-    output.emit(acting, facts, rows)
-    return 0
+for name, place, told in (
+    ("check", "deployments:check", "Verify a deployment: its bytes and its whole chain."),
+    ("recalls", "deployments:recalls", "Write what is quarantined and revoked."),
+    ("released", "released:released", "Tell whether files are what was released."),
+    ("gateway", "gateway:app", "Run the gateway before a model."),
+    ("webhook", "webhook:app", "Run the admission webhook."),
+):
+    app.command(f"tidegate.cli.{place}", name=name, help=told)
