@@ -79,11 +79,13 @@ def release(
     kind: str = "attestation",
     predicate_type: str = VERIFICATION_SUMMARY,
     index: int = 0,
+    said: int | None = None,
 ) -> bytes:
-    """Return a release file."""
+    """Return a release file; it was signed when it was logged, unless that is said otherwise."""
+    signed = said if said is not None else time
     predicate = build_verification_summary(
         verifier=VERIFIERS[Stage.SERVE],
-        time=Micros(SystemClock().now()),
+        time=Micros(SystemClock().now() if signed is None else signed),
         resource=resource,
         policy_uri="urn:tidegate:policy:default",
         policy=sha256(b"policy"),
@@ -93,6 +95,14 @@ def release(
     return proved(statement, key=key, time=time, kind=kind, index=index).to_bytes()
 
 
-def recalls(found: Recalls, *, key: PrivateKey = OLGA, index: int = 0) -> bytes:
+def recalls(
+    found: Recalls,
+    *,
+    key: PrivateKey = OLGA,
+    index: int = 0,
+    said: int | None = None,
+    kind: str = "attestation",
+) -> bytes:
     """Return a recalls file."""
-    return proved(found.to_statement("w1"), key=key, index=index).to_bytes()
+    statement = found.to_statement("w1", now=Micros(SystemClock().now() if said is None else said))
+    return proved(statement, key=key, index=index, kind=kind).to_bytes()

@@ -8,8 +8,8 @@ from tidegate.core.attest.uris import VERIFICATION_SUMMARY
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest
 from tidegate.core.errors import UsageError
-from tidegate.gates.runner import Receipt
 from tidegate.core.stage import Outcome, Stage
+from tidegate.gates.runner import Receipt
 from tidegate.graph.acts import revocations
 from tidegate.graph.lineage import taint
 from tidegate.interop.proved import Proved
@@ -77,7 +77,7 @@ def publish_recalls(workspace: Workspace) -> Receipt:
         AccessError: The principal may not sign for the serve gate.
     """
     workspace.notary.authorise(Stage.SERVE)
-    statement = recalls(workspace).to_statement(workspace.id)
+    statement = recalls(workspace).to_statement(workspace.id, now=workspace.clock.now())
     return workspace.notary.publish(statement, kind="attestation")
 
 

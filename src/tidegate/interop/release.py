@@ -13,7 +13,7 @@ from typing import Final
 from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import RECALLS, VERIFICATION_SUMMARY
 from tidegate.core.canonical import Json
-from tidegate.core.clock import Micros
+from tidegate.core.clock import SECOND, Micros, iso, parse_iso
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import VerificationError
 from tidegate.core.identity.reading import Fields
@@ -31,6 +31,8 @@ VERIFIERS: Final[Mapping[Stage, str]] = {
 _MAX_RECALLED: Final = 100_000
 _WHAT: Final = "recalls"
 _NEVER: Final = Micros(0)
+_AT_ONCE: Final = 900 * SECOND
+"""How long after its signature a statement is logged at most, clocks that differ included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ class Recalls:
     index: int = -1
     time: Micros = _NEVER
 
-    def to_statement(self, workspace: str) -> Statement:
-        """Return what is signed."""
+    def to_statement(self, workspace: str, *, now: Micros) -> Statement:
+        """Return what is signed, with the moment of it."""
         predicate: dict[str, Json] = {
+            "time": now,
             "digests": sorted(self.digests),
             "keys": [
                 {"keyId": one.key_id, "fromIndex": one.from_index, "reason": one.reason}
@@ -97,6 +100,7 @@ def read_release(
             next_step="see why with `tidegate verify`, mend it, and release again",
             slug="failed",
         )
+    _check_original(verified, parse_iso(str(statement.predicate["timeVerified"])))
     subject = statement.subjects[0]
     return Release(
         subject.name,
@@ -118,6 +122,7 @@ def read_recalls(
     """
     verified = proved.verify(trust, stages=[Stage.SERVE], now=now, revocations=revocations)
     fields = Fields(_counts(verified, RECALLS).predicate, _WHAT)
+    _check_original(verified, Micros(fields.integer("time")))
     digests = fields.texts("digests", limit=_MAX_RECALLED)
     keys = [Fields(one, _WHAT) for one in fields.array("keys", limit=_MAX_RECALLED)]
     revoked = tuple(
@@ -151,6 +156,23 @@ def _counts(verified: VerifiedEntry, wanted: str) -> Statement:
             slug="other-predicate",
         )
     return statement
+
+
+def _check_original(verified: VerifiedEntry, said: Micros) -> None:
+    """Refuse what was logged at another time than it was signed.
+
+    An entry is not signed, its envelope is: who can write to the log's store could append an old
+    word once more, and its place and time would be of today. The file in hand can't show that it
+    was said before; the moment that was signed can.
+    """
+    if abs(verified.time - said) > _AT_ONCE:
+        raise VerificationError(
+            "the statement was logged at another time than it was signed",
+            where=f"entry {verified.index}",
+            cause=f"it was signed at {iso(said)}, and logged at {iso(verified.time)}",
+            next_step="have it made anew: `tidegate serve check`, or `tidegate serve recalls`",
+            slug="replayed",
+        )
 
 
 def _stage(proved: Proved) -> Stage:
