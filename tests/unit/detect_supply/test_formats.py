@@ -289,7 +289,7 @@ UNKNOWN = {
     "random bytes": (bytes(range(1, 255)), "unknown"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(64), "hdf5"),
     "gguf": (b"GGUF" + bytes(64), "gguf"),
-    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(64), "7z"),
+    "rar": (b"Rar!\x1a\x07" + bytes(64), "rar"),
     "source code": (b"import os\n\n\ndef run():\n    pass\n", "text"),
 }
 

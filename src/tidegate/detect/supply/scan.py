@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from tidegate.core.canonical import Json
 from tidegate.core.finding import Finding, Location, Severity
 from tidegate.detect.supply.allow.packs import Allowlist
+from tidegate.detect.supply.archives.windows import Window
 from tidegate.detect.supply.budget import Meter
 from tidegate.detect.supply.formats.word_set import printable
 from tidegate.detect.supply.rules import severity_of
 
-Descend = Callable[["Scan", bytes], str]
+Descend = Callable[["Scan", "bytes | Window"], str]
 
 
 @dataclass(slots=True)

@@ -2,16 +2,17 @@
 
 Every content that some reader would take is examined: by the central directory, by the local
 headers where they differ, and members that the directory leaves out. What contradicts itself is a
-finding as well.
+finding as well (:mod:`~tidegate.detect.supply.archives.zip_tricks`). Which members a framework
+reads in a way of its own is told by :mod:`~tidegate.detect.supply.formats.zip_roles`.
 """
 
 import zlib
 from collections.abc import Iterator, Sequence
-from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import Final
 
+from tidegate.detect.supply.archives import zip_tricks
 from tidegate.detect.supply.archives.inflate import expand
-from tidegate.detect.supply.archives.member_names import unsafe_name
+from tidegate.detect.supply.archives.windows import Window, part_of
 from tidegate.detect.supply.archives.zip_layout import (
     LOCAL,
     Directory,
@@ -20,14 +21,19 @@ from tidegate.detect.supply.archives.zip_layout import (
     find_directory,
     local_header,
 )
+from tidegate.detect.supply.archives.zip_tricks import shown
 from tidegate.detect.supply.budget import BudgetSpentError
-from tidegate.detect.supply.formats.word_set import printable
+from tidegate.detect.supply.formats.zip_roles import Member, Roles
 from tidegate.detect.supply.pickles.cursor import Buffer
-from tidegate.detect.supply.pickles.scan import scan_pickle
 from tidegate.detect.supply.scan import Scan
 
-_METHODS: Final = {0: "stored", 8: "deflate", 12: "bz2"}
+_METHODS: Final = {
+    0: "stored", 8: "deflate", 12: "bz2", 14: "zip-lzma", 93: "zstd", 95: "xz"
+}  # fmt: skip
 _MAX_DESCRIPTOR: Final = 24
+_BLOCK: Final = 1 << 20
+
+_Plan = list[tuple[Header, Header]]
 
 
 def scan_zip(data: Buffer, scan: Scan) -> None:
@@ -40,58 +46,39 @@ def scan_zip(data: Buffer, scan: Scan) -> None:
         entries = _directory_entries(data, directory, scan)
     hidden = _hidden(data, entries, directory, scan)
     plan = _variants(data, entries, scan) + [(header, header) for header in hidden]
-    torch = any(_base(header.name) == b"data.pkl" for header, _ in plan)
-    storages: dict[str, int] = {}
-    later: list[tuple[Header, Header]] = []
-    for header, layout in plan:
-        if torch and header.name.endswith(b".pkl"):
-            storages |= _pickle_member(data, header, layout, scan)
-        else:
-            later.append((header, layout))
-    for header, layout in later:
-        if not (torch and _is_storage(header, layout, storages)):
-            _member(data, header, layout, scan)
+    _members(data, plan, scan)
+
+
+def _members(data: Buffer, plan: _Plan, scan: Scan) -> None:
+    """Examine the members: those first that tell how others are read."""
+    roles = Roles([header.name for header, _ in plan])
+    for header, layout in sorted(plan, key=lambda pair: roles.rank(pair[0].name)):
+        _member(data, header, layout, roles, scan)
 
 
 def _directory_entries(data: Buffer, directory: Directory, scan: Scan) -> list[Header]:
     entries: list[Header] = []
-    names: set[bytes] = set()
-    if directory.shift:
-        scan.find("archive-disagreement", "its offsets do not start at its first byte", 0)
-    if directory.end < len(data):
-        scan.find("trailing-data", "bytes follow the archive", directory.end)
+    zip_tricks.directory(data, directory, scan)
+    hygiene = zip_tricks.Hygiene(scan)
     for header in central_headers(data, directory):
         scan.meter.member()
         if header is None:
             scan.find("archive-disagreement", "the central directory breaks off", directory.start)
             break
-        if header.name in names:
-            scan.find("archive-duplicate", f"{_shown(header)} is there twice", header.at)
-        names.add(header.name)
-        _hygiene(header, scan)
+        hygiene.entry(header)
         entries.append(header)
     if directory.count != len(entries):
         scan.find("archive-disagreement", "the central directory counts wrong", directory.start)
     return entries
 
 
-def _hygiene(header: Header, scan: Scan) -> None:
-    if unsafe_name(header.name):
-        scan.find("archive-slip", f"{_shown(header)} leads out of the archive", header.at)
-    kind = S_IFMT(header.mode)
-    if kind and not (S_ISREG(kind) or S_ISDIR(kind)):
-        scan.find("archive-link", f"{_shown(header)} is no regular file", header.at)
-    if header.encrypted:
-        scan.find("archive-encrypted", f"{_shown(header)} is marked as encrypted", header.at)
-
-
-def _variants(data: Buffer, entries: Sequence[Header], scan: Scan) -> list[tuple[Header, Header]]:
+def _variants(data: Buffer, entries: Sequence[Header], scan: Scan) -> _Plan:
     """Pair each entry with the layouts that readers would use for its data."""
-    plan: list[tuple[Header, Header]] = []
+    plan: _Plan = []
     for header in entries:
         local = local_header(data, header.at)
         if local is None:
-            scan.find("archive-disagreement", f"{_shown(header)} has no local header", header.at)
+            scan.find("archive-disagreement", f"{shown(header)} has no local header", header.at)
             continue
         sizes = (header.packed, header.size, header.crc)
         told = (local.packed, local.size, local.crc)
@@ -105,10 +92,10 @@ def _variants(data: Buffer, entries: Sequence[Header], scan: Scan) -> list[tuple
         if differs or sizes_differ or local.encrypted != header.encrypted:
             scan.find(
                 "archive-disagreement",
-                f"{_shown(header)} differs between its two headers",
+                f"{shown(header)} differs between its two headers",
                 header.at,
             )
-            _hygiene(local, scan)
+            zip_tricks.Hygiene(scan).entry(local)
             if differs or sizes_differ:
                 plan.append((local, local))
     return plan
@@ -125,16 +112,21 @@ def _hidden(
         while 0 <= at < end:
             header = local_header(data, at)
             if header is None:
-                if data[at:end].strip(b"\0"):
+                if not _blank(data, at, end):
                     scan.find("trailing-data", "bytes lie between the members", at)
                 at = data.find(LOCAL, at + 1, end)
                 continue
             scan.meter.member()
-            scan.find("archive-disagreement", f"{_shown(header)} is missing in the directory", at)
-            _hygiene(header, scan)
+            scan.find("archive-disagreement", f"{shown(header)} is missing in the directory", at)
+            zip_tricks.Hygiene(scan).entry(header)
             found.append(header)
             at += header.length + header.packed
     return found
+
+
+def _blank(data: Buffer, start: int, stop: int) -> bool:
+    blocks = range(start, stop, _BLOCK)
+    return not any(data[at : min(stop, at + _BLOCK)].strip(b"\0") for at in blocks)
 
 
 def _gaps(
@@ -145,7 +137,7 @@ def _gaps(
         local = local_header(data, header.at)
         end = header.at + (local.length if local else 0) + header.packed
         if header.at < position:
-            scan.find("archive-disagreement", f"{_shown(header)} overlaps another", header.at)
+            scan.find("archive-disagreement", f"{shown(header)} overlaps another", header.at)
         elif header.at > position:
             yield position, header.at
         if (local and local.streamed) or header.streamed:
@@ -164,69 +156,52 @@ def _after_descriptor(data: Buffer, at: int) -> int:
     return at
 
 
-def _body(data: Buffer, layout: Header, scan: Scan) -> bytes | None:
-    """Return a member's content as a lenient reader would see it."""
+def _body(data: Buffer, layout: Header, scan: Scan) -> tuple[bytes | Window, int] | None:
+    """Return a member's content as a lenient reader would see it, and its checksum."""
     start = layout.at + layout.length
     method = _METHODS.get(layout.method)
     if method is None:
-        scan.gap(f"{_shown(layout)} is compressed by an unsupported method")
+        scan.gap(f"{shown(layout)} is compressed by an unsupported method")
         return None
     if layout.packed > len(data) - start:
-        scan.find("archive-integrity", f"{_shown(layout)} is longer than the archive", layout.at)
-    raw = data[start : start + layout.packed]
+        scan.find("archive-integrity", f"{shown(layout)} is longer than the archive", layout.at)
+    stop = min(start + layout.packed, len(data))
     if method == "stored":
-        scan.meter.expand(len(raw))
-        return raw
+        scan.meter.expand(max(0, stop - start))
+        body = part_of(data, start, stop)
+        return body, _crc(body)
     try:
-        result = expand(method, raw, scan.meter)
+        result = expand(method, data, scan.meter, start, stop)
     except BudgetSpentError as error:
-        scan.find("archive-bomb", f"{_shown(layout)} {error.problem}", layout.at)
+        scan.find("archive-bomb", f"{shown(layout)} {error.problem}", layout.at)
         raise
-    if result.error or result.left:
-        scan.find("archive-integrity", f"{_shown(layout)} is not well compressed", layout.at)
-    return result.body
+    if result.error or result.end != stop:
+        scan.find("archive-integrity", f"{shown(layout)} is not well compressed", layout.at)
+        if result.error and not layout.encrypted:
+            scan.gap(f"{shown(layout)}: {result.error}", failed=True)
+    return result.body, result.crc
 
 
-def _checked(data: Buffer, header: Header, layout: Header, scan: Scan) -> bytes | None:
-    body = _body(data, layout, scan)
-    if body is None:
-        return None
-    if (len(body) != header.size or zlib.crc32(body) != header.crc) and not header.encrypted:
-        local = local_header(data, layout.at)
-        told_later = local is header and header.streamed
-        if not told_later:
-            scan.find("archive-integrity", f"{_shown(header)} fails its checksum", header.at)
-    return body
+def _crc(body: Buffer) -> int:
+    crc = 0
+    for at in range(0, len(body), _BLOCK):
+        crc = zlib.crc32(body[at : at + _BLOCK], crc)
+    return crc
 
 
-def _pickle_member(data: Buffer, header: Header, layout: Header, scan: Scan) -> dict[str, int]:
-    body = _checked(data, header, layout, scan)
-    if body is None:
-        return {}
-    with scan.inside(_shown(header)) as inner:
-        return scan_pickle(body, inner, torch=True)
-
-
-def _member(data: Buffer, header: Header, layout: Header, scan: Scan) -> None:
+def _member(data: Buffer, header: Header, layout: Header, roles: Roles, scan: Scan) -> None:
     if header.name.endswith(b"/") and header.packed == 0:
         return
-    body = _checked(data, header, layout, scan)
-    if body is not None:
-        with scan.inside(_shown(header)) as inner:
+    read = _body(data, layout, scan)
+    if read is None:
+        return
+    body, crc = read
+    if (len(body) != header.size or crc != header.crc) and not header.encrypted:
+        told_later = local_header(data, layout.at) is header and header.streamed
+        if not told_later:
+            scan.find("archive-integrity", f"{shown(header)} fails its checksum", header.at)
+    member = Member(header.name, body, stored=layout.method == 0)
+    zip_tricks.link(header, body, scan)
+    with scan.inside(shown(header)) as inner:
+        if not roles.examine(member, inner):
             scan.descend(inner, body)
-
-
-def _is_storage(header: Header, layout: Header, storages: dict[str, int]) -> bool:
-    """Whether a member is a tensor's bytes: stored, in the data folder, of the size told."""
-    folder, _, key = header.name.rpartition(b"/")
-    place = _base(folder) == b"data"
-    size = storages.get(key.decode("utf-8", "replace"))
-    return place and layout.method == 0 and size == layout.packed == layout.size
-
-
-def _base(name: bytes) -> bytes:
-    return name.rpartition(b"/")[2]
-
-
-def _shown(header: Header) -> str:
-    return printable(header.name.decode("utf-8", "backslashreplace"))

@@ -7,14 +7,20 @@ in another is a finding. A format that no examiner knows is a gap, never clean.
 from collections.abc import Callable
 from typing import Final
 
-from tidegate.detect.supply.archives import tar_scan
+from tidegate.detect.supply.archives import seven_zip, tar_scan
 from tidegate.detect.supply.archives.inflate import expand
 from tidegate.detect.supply.archives.zip_layout import LOCAL, find_directory
 from tidegate.detect.supply.archives.zip_scan import scan_zip
 from tidegate.detect.supply.budget import BudgetSpentError
-from tidegate.detect.supply.formats import numpy_file, safetensors_file
-from tidegate.detect.supply.formats.text_scan import decode, scan_text
-from tidegate.detect.supply.pickles.cursor import Buffer
+from tidegate.detect.supply.formats import (
+    catboost_file,
+    numpy_file,
+    oci_manifest,
+    safetensors_file,
+    xgboost_ubj,
+)
+from tidegate.detect.supply.formats.text_scan import decode, scan_if_text
+from tidegate.detect.supply.pickles.cursor import Buffer, first_content
 from tidegate.detect.supply.pickles.scan import probe, scan_pickle
 from tidegate.detect.supply.scan import Scan
 
@@ -23,6 +29,8 @@ _COMPRESSED: Final = (
     (b"BZh", "bz2"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x5d\0\0", "lzma"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x78\x01", "zlib"),
     (b"\x78\x5e", "zlib"),
     (b"\x78\x9c", "zlib"),
@@ -40,10 +48,7 @@ _PROGRAMS: Final = (
 _UNSUPPORTED: Final = (
     (0, b"\x89HDF\r\n\x1a\n", "hdf5"),
     (0, b"GGUF", "gguf"),
-    (0, b"7z\xbc\xaf\x27\x1c", "7z"),
     (0, b"Rar!\x1a\x07", "rar"),
-    (0, b"\x28\xb5\x2f\xfd", "zstd"),
-    (0, b"\x04\x22\x4d\x18", "lz4"),
     (4, b"TFL3", "tflite"),
     (0, b"PAR1", "parquet"),
     (0, b"ARROW1", "arrow"),
@@ -78,7 +83,11 @@ _EXAMINERS: Final[tuple[_Examiner, ...]] = (
     ("npy", _is_npy, numpy_file.scan_npy),
     ("safetensors", safetensors_file.looks_like, safetensors_file.scan_safetensors),
     ("pickle", _is_pickle, _pickle),
+    ("7z", seven_zip.looks_like, seven_zip.scan_seven_zip),
     ("tar", tar_scan.looks_like, tar_scan.scan_tar),
+    ("catboost", catboost_file.looks_like, catboost_file.scan_catboost),
+    ("ubjson", xgboost_ubj.looks_like, xgboost_ubj.scan_ubj),
+    ("xgboost-binary", xgboost_ubj.is_deprecated, xgboost_ubj.scan_deprecated),
 )
 
 
@@ -88,6 +97,7 @@ def examine(scan: Scan, data: Buffer) -> str:
     Raises:
         BudgetSpentError: It takes more than the budget.
     """
+    oci_manifest.check_blob(data, scan)
     if len(data) == 0:
         return "empty"
     kind = _strong(scan, data)
@@ -135,31 +145,30 @@ def _weak(scan: Scan, data: Buffer) -> str:
         scan_pickle(data, scan)
         return "pickle"
     _archive_behind(scan, data)
-    text = decode(data)
-    if text is not None:
-        return scan_text(text, scan)
-    scan.gap("the format is unknown")
-    return "unknown"
+    kind = scan_if_text(data, scan)
+    if kind is None:
+        scan.gap("the format is unknown")
+    return kind or "unknown"
 
 
 def _compressed(scan: Scan, data: Buffer, method: str, start: int) -> None:
     try:
-        result = expand(method, data[start:], scan.meter)
+        result = expand(method, data, scan.meter, start)
     except BudgetSpentError as error:
         scan.find("archive-bomb", f"compressed content {error.problem}", 0)
         raise
     if result.error:
         scan.gap(f"the {method} stream is damaged: {result.error}", failed=True)
-    if result.left.strip(b"\0"):
-        scan.find(
-            "trailing-data", f"bytes follow the {method} stream", len(data) - len(result.left)
-        )
+    if first_content(data, result.end) < len(data) and not result.error:
+        scan.find("trailing-data", f"bytes follow the {method} stream", result.end)
     with scan.inside(method) as inner:
         scan.descend(inner, result.body)
 
 
 def _ambush(scan: Scan, data: Buffer) -> None:
-    if probe(data, scan) is not None:
+    ahead = probe(data, scan)
+    # A stream that only stops may be chance; one that imports or calls is not.
+    if ahead is not None and (ahead.imports or ahead.judge.calls):
         scan.find("loader-ambiguity", "it is also a pickle that imports something", 0)
 
 

@@ -1,21 +1,26 @@
 """Examines text: JSON, YAML, Markdown, CSV and the like, as configuration that something acts on.
 
-Found are templates that run code, keys and tags that name code to load, and secrets. Source code is
-not judged here: it makes the file inconclusive.
+Found are templates that run code, keys and tags that name code to load, secrets and programs.
+Source code is not judged here: it makes the file inconclusive. What is too long to be held is read
+in stretches (:mod:`~tidegate.detect.supply.formats.long_text`).
 """
 
 import re
 from typing import Final
 
-from tidegate.core.canonical import Json, loads
-from tidegate.core.errors import VerificationError
+from tidegate.detect.supply.archives.windows import SMALL
+from tidegate.detect.supply.formats import lightgbm_text, requirements, xgboost_json, xml_scan
+from tidegate.detect.supply.formats.config_tree import examine_tree
+from tidegate.detect.supply.formats.json_value import fits, read_json
+from tidegate.detect.supply.formats.long_text import scan_long, scan_long_json
+from tidegate.detect.supply.formats.targets import judge
 from tidegate.detect.supply.formats.templates import examine_template, has_template
+from tidegate.detect.supply.formats.yaml_value import read_yaml
 from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_secrets
 
-_LIMIT: Final = 1 << 26
-_CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _FENCE: Final = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _SOURCE: Final = re.compile(
     r"^(?:#!|[ \t]*import [\w.]+(?: as \w+)?[ \t]*$|[ \t]*from [\w.]+ import "
@@ -23,65 +28,96 @@ _SOURCE: Final = re.compile(
     re.MULTILINE,
 )
 _YAML_TAG: Final = re.compile(r"!!?python/|!<tag:yaml\.org,2002:python/")
-_CODE_KEYS: Final = ("auto_map", "custom_pipelines", "custom_objects")
-_LAMBDA_CLASSES: Final = ("Lambda", "TFOpLambda", "SlicingOpLambda")
+_YAML_LINE: Final = re.compile(
+    r"^[ \t]*(?:- )*[\"']?[\w$./@-]{1,80}[\"']?[ \t]*:(?:[ \t]|$)", re.MULTILINE
+)
+_YAML_RISK: Final = re.compile(
+    r"_target_|\bauto_map\b|\bloader_module\b|\btrust_remote_code\b|\bclass_path\b|!(?:new|apply|name)"
+)
+_FRONT: Final = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_CALLING_TAGS: Final = ("!new:", "!apply:", "!name:", "!module:", "!obj:", "!type:")
+_STARTS: Final = ("{", "[")
 
 
 def decode(data: Buffer) -> str | None:
-    """Return content as text, or ``None`` where it is none."""
-    if len(data) > _LIMIT:
+    """Return content as text; ``None`` where it is none, or too long to be held."""
+    if len(data) > SMALL:
         return None
     try:
         text = data[:].decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    return None if _CONTROLS.search(text) else text
+    return None if CONTROLS.search(text) else text
+
+
+def scan_if_text(data: Buffer, scan: Scan) -> str | None:
+    """Examine content that is text, and return its kind; ``None`` where it is no text."""
+    if xml_scan.looks_like(data):
+        return xml_scan.scan_xml(data, scan)
+    if len(data) > SMALL:
+        return scan_long(data, scan)
+    text = decode(data)
+    return None if text is None else scan_text(text, scan)
 
 
 def scan_text(text: str, scan: Scan) -> str:
-    """Examine a text, and return what kind it is: ``json`` or ``text``."""
+    """Examine a text, and return what kind it is: ``json``, ``text`` or a known document."""
     examine_secrets(text, scan)
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            value = loads(text.encode(), what="a JSON document", limit=_LIMIT * 4)
-        except VerificationError:
-            value = None
+    if text.lstrip()[:1] in _STARTS:
+        raw = text.encode()
+        value = read_json(raw)
         if isinstance(value, dict | list):
-            _json(value, scan)
-            return "json"
-    _plain(text, scan)
-    return "text"
+            return xgboost_json.examine(value, scan) or examine_tree(value, scan) or "json"
+        if not fits(raw):
+            return scan_long_json(raw, scan)
+    if lightgbm_text.looks_like(text):
+        return lightgbm_text.examine(text, scan)
+    return _plain(text, scan)
 
 
-def _plain(text: str, scan: Scan) -> None:
+def _plain(text: str, scan: Scan) -> str:
     tag = _YAML_TAG.search(text)
     if tag:
         scan.find("config-code", "a YAML tag makes a Python object", tag.start())
     if has_template(text):
         examine_template(text, scan, strict=False)
-    source = _SOURCE.search(_FENCE.sub("", text))
+    if requirements.examine_text(text, scan):
+        return "requirements"
+    front = _FRONT.match(text)
+    body = text[front.end() :] if front else text
+    kind = _yaml(front[1] if front else text, scan)
+    source = _SOURCE.search(_FENCE.sub("", body))
     if source:
         scan.gap("source code is not judged by the model scanner")
+    return kind or "text"
 
 
-def _json(value: Json, scan: Scan) -> None:
-    todo: list[tuple[Json, bool]] = [(value, False)]
-    while todo:
-        item, template = todo.pop()
-        if isinstance(item, dict):
-            _object(item, scan)
-            todo.extend((part, template or "template" in key) for key, part in item.items())
-        elif isinstance(item, list):
-            todo.extend((part, template) for part in item)
-        elif isinstance(item, str) and has_template(item):
-            examine_template(item, scan, strict=template)
+def _yaml(text: str, scan: Scan) -> str | None:
+    """Examine a text as YAML where it looks like it."""
+    if not _YAML_LINE.search(text):
+        return None
+    read = read_yaml(text)
+    for tag, value, line in read.tags:
+        _tag(tag, value, line, scan)
+    if read.error and _YAML_RISK.search(text):
+        scan.gap(f"YAML that names code can't be read: {read.error}", failed=True)
+    kind = None
+    for document in read.documents:
+        if isinstance(document, dict | list):
+            kind = examine_tree(document, scan) or kind
+    return kind
 
 
-def _object(item: dict[str, Json], scan: Scan) -> None:
-    for key in _CODE_KEYS:
-        if item.get(key):
-            scan.find("config-code", f"{key} names code that comes with the model")
-    if item.get("trust_remote_code") is True:
-        scan.find("config-code", "it asks to trust remote code")
-    if item.get("class_name") in _LAMBDA_CLASSES and "config" in item:
-        scan.find("config-code", "a Keras Lambda layer carries code")
+def _tag(tag: str, value: str, line: int, scan: Scan) -> None:
+    if ":python/" in tag:
+        scan.find(
+            "config-code",
+            "a YAML tag makes a Python object",
+            about=tag,
+            evidence={"line": line + 1},
+        )
+    calling = next((mark for mark in _CALLING_TAGS if tag.startswith(mark)), None)
+    if calling:
+        judge(tag.removeprefix(calling), f"the tag {calling[:-1]}", scan)
+    elif tag.startswith("!include") and ".." in value:
+        scan.find("config-reference", "a YAML tag includes a file from outside", about=value)

@@ -11,7 +11,7 @@ import sys
 from typing import Final
 
 from tidegate.core.finding import Severity
-from tidegate.detect.supply.pickles.cursor import Buffer, MalformedError
+from tidegate.detect.supply.pickles.cursor import Buffer, MalformedError, first_content
 from tidegate.detect.supply.pickles.machine import PickleMachine
 from tidegate.detect.supply.pickles.values import Const, Global, List, Value
 from tidegate.detect.supply.scan import Scan
@@ -20,7 +20,6 @@ _TORCH_MAGIC: Final = 0x1950A86A20F9469CFC6C
 _TORCH_STREAMS: Final = 5
 _MAX_STREAMS: Final = 10_000
 _EMBEDDED_LEVELS: Final = 3
-_BLOCK: Final = 1 << 20
 _COUNT_BYTES: Final = 8
 _IDENTIFIER: Final = frozenset(string.ascii_letters + string.digits + "_.")
 
@@ -55,7 +54,7 @@ def scan_pickle(data: Buffer, scan: Scan, *, start: int = 0, torch: bool = False
         if legacy and len(values) == _TORCH_STREAMS:
             _raw_storages(data, pos, values[-1], storages, scan)
             return storages
-        pos = _after_zeros(data, pos)
+        pos = first_content(data, pos)
         if pos == len(data):
             return storages
     scan.gap("more pickle streams than are examined", failed=True)
@@ -73,16 +72,6 @@ def _broken(scan: Scan, error: MalformedError, pos: int, *, first: bool) -> None
         scan.find("pickle-trailing-bytes", "bytes that are no pickle follow the last one", pos)
 
 
-def _after_zeros(data: Buffer, pos: int) -> int:
-    while pos < len(data):
-        block = data[pos : pos + _BLOCK]
-        rest = block.lstrip(b"\0")
-        if rest:
-            return pos + len(block) - len(rest)
-        pos += len(block)
-    return pos
-
-
 def _raw_storages(
     data: Buffer, pos: int, keys: Value, storages: dict[str, int], scan: Scan
 ) -> None:
@@ -95,7 +84,7 @@ def _raw_storages(
         pos += _COUNT_BYTES + size
     if pos > len(data):
         scan.gap("it ends inside its tensors", failed=True)
-    elif _after_zeros(data, pos) < len(data):
+    elif first_content(data, pos) < len(data):
         scan.find("pickle-trailing-bytes", "bytes follow the last tensor", pos)
 
 
