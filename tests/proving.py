@@ -56,7 +56,11 @@ def proved(
         actor=_NAMES.get(key.verifier.key_id, "stranger"),
         key_id=key.verifier.key_id,
         tool="test 1",
-        subjects=tuple(f"sha256:{one.digests['sha256']}" for one in statement.subjects),
+        subjects=tuple(
+            f"sha256:{one.digests['sha256']}"
+            for one in statement.subjects
+            if "sha256" in one.digests
+        ),
         envelope=str(envelope.digest),
         predicate_type=statement.predicate_type,
     ).to_bytes()

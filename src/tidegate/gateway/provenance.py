@@ -19,7 +19,7 @@ from time import monotonic
 
 from tidegate.core.clock import DAY, SECOND, Clock, Micros, iso
 from tidegate.core.digest import Digest
-from tidegate.core.errors import VerificationError
+from tidegate.core.errors import TidegateError, VerificationError
 from tidegate.core.identity.trust import Revocation, TrustRoot
 from tidegate.interop.proved import MAX_BYTES, Proved
 from tidegate.interop.release import read_release
@@ -112,7 +112,7 @@ class Provenance:
     def _judge(self) -> Standing:
         try:
             self.check()
-        except VerificationError as error:
+        except TidegateError as error:
             reason = error.slug or "unverified"
             if reason != self._standing.reason:
                 _log.warning("the model is not served: %s", reason)

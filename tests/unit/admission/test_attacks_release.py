@@ -7,9 +7,9 @@ from tests.proving import MODEL, TRUST, recalls, release
 
 from tidegate.admission.shelf import Shelf, ShelfReader
 from tidegate.core.clock import DAY, SystemClock
-from tidegate.core.digest import sha256
+from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import VerificationError
-from tidegate.gateway.provenance import Deployment, Provenance
+from tidegate.gateway.provenance import Deployment, Provenance, Standing
 from tidegate.interop.release import Recalls
 
 LONG_AGO = SystemClock().now() - 30 * DAY
@@ -75,3 +75,15 @@ def test_the_gateway_believes_no_release_that_was_not_said_for_this(
     with pytest.raises(VerificationError) as caught:
         judge.check()
     assert caught.value.slug == slug
+
+
+def test_a_release_of_nothing_that_can_be_compared_ends_service(tmp_path: Path) -> None:
+    """Whatever is wrong with it: what was verified a second ago is no reason to go on."""
+    file = tmp_path / "release.json"
+    deployment = Deployment("credit", MODEL, file)
+    judge = Provenance(deployment, TRUST, SystemClock(), every=0.0)
+    file.write_bytes(release())
+    assert judge.standing().verified
+    file.write_bytes(release(digest=Digest("sha512", "ab" * 64)))
+    for _ in range(3):
+        assert judge.standing() == Standing(verified=False, reason="bad-digest")
