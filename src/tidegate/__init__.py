@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tidegate.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tidegate.app.loading import load
     from tidegate.app.pipeline import Pipeline
     from tidegate.app.registry import ModelCard
     from tidegate.app.workspace import Workspace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tidegate.report import Format, Report, render
 
 _HOMES = {
+    "load": "tidegate.app.loading",
     "read_verified": "tidegate.gates.serve",
     "scan_path": "tidegate.detect.supply.engine",
     "TrustRoot": "tidegate.core.identity.trust",
@@ -68,6 +70,7 @@ __all__ = [
     "TrustRoot",
     "Verification",
     "Workspace",
+    "load",
     "read_verified",
     "render",
     "scan_path",
