@@ -40,6 +40,7 @@ ACTORS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "rollback": frozenset({Role.RELEASER, Role.OPERATOR}),
         "register-source": frozenset({Role.STEWARD}),
         "retire-source": frozenset({Role.STEWARD}),
+        "erase": _GUARDS,
     }
 )
 """Who may do what. To take trust away is open to more than to give it back."""

@@ -13,6 +13,7 @@ from tidegate.core.policy.directives import (
     Alias,
     Approve,
     Directive,
+    Erase,
     Quarantine,
     RegisterSource,
     ReinstateArtifact,
@@ -49,6 +50,7 @@ EXAMPLES: list[Directive] = [
     Rollback(name="credit/production", digest=A, reason="x"),
     RegisterSource(source="feed-a", tier="partner", owner="Risk", licence="CC0-1.0", reason="x"),
     RetireSource(source="feed-a", reason="x"),
+    Erase(digest=A, reason="x"),
 ]
 
 

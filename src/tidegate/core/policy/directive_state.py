@@ -179,6 +179,11 @@ def _(directive: _Undone | acts.RetireSource, state: DirectiveState, act: Act) -
 
 
 @_effect.register
+def _(_directive: acts.Erase, state: DirectiveState, _: Act) -> DirectiveState:
+    return state  # what is gone shows by itself; that somebody answers for it is the point
+
+
+@_effect.register
 def _(directive: acts.RegisterSource, state: DirectiveState, _: Act) -> DirectiveState:
     return replace(state, sources={**state.sources, directive.source: directive})
 

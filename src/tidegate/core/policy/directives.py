@@ -96,6 +96,13 @@ class ReinstateArtifact(OnDigest):
     kind = "reinstate-artifact"
 
 
+class Erase(OnDigest):
+    """Say that bytes are erased, by the digest that entries name. Nothing undoes it."""
+
+    __slots__ = ()
+    kind = "erase"
+
+
 @dataclass(frozen=True, slots=True)
 class RevokeKey(Directive):
     """Distrust what a key signed at or after a log index. Undone by ``reinstate-key``."""
@@ -217,7 +224,7 @@ class Unknown(Directive):
 _ACTS: tuple[type[Directive], ...] = (
     *(Quarantine, Release, RevokeArtifact, ReinstateArtifact, RevokeKey, ReinstateKey),
     *(Waive, RetractWaiver, Approve, RetractApproval, Alias, Rollback),
-    *(RegisterSource, RetireSource),
+    *(RegisterSource, RetireSource, Erase),
 )
 KINDS = {act.kind: act for act in _ACTS}
 """The kinds of directive, by the name in the payload."""
