@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.app.dependencies import lock_checks
 from tidegate.app.signers import model_trust, standing
 from tidegate.app.workspace import Workspace
 from tidegate.core.artifact.reference import Resolved, resolve
@@ -118,6 +119,7 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
                 BomFile(bom, complete.missing, complete.score),
                 standing(workspace, at=workspace.clock.now(), index=None),
                 scanner,
+                lock_checks(workspace),
             )
             decision = workspace.run(gate, order)
         # What was tried, or only exercised, changes nothing.

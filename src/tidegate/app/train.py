@@ -7,6 +7,7 @@
     ), name="credit")
 """
 
+from tidegate.app.dependencies import lock_checks
 from tidegate.app.produce import CommandRequest, build_job, publish_provenance
 from tidegate.app.workspace import Workspace
 from tidegate.core.stage import Stage
@@ -26,6 +27,6 @@ def train_model(workspace: Workspace, request: CommandRequest, *, name: str = "m
     if not request.dry_run:
         workspace.notary.authorise(Stage.TRAIN)
     job = build_job(workspace, request)
-    produced = train(workspace.run, job, name=name)
+    produced = train(workspace.run, job, name=name, more=lock_checks(workspace))
     publish_provenance(workspace, produced, job)
     return produced

@@ -40,6 +40,7 @@ _START, _GATES, _PROOF, _PEOPLE, _TOOLS = (
 GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("demo", _START, "Run a pipeline through all seven gates, attacks included."),
     CommandGroup("scan", _START, "Look at files without a workspace: models, tables, documents."),
+    CommandGroup("deps", _START, "Check what code installs: locks, origins, names, advisories."),
     CommandGroup("init", _START, "Start a workspace here."),
     CommandGroup("doctor", _START, "Check keys, clock, store, log and optional engines."),
     CommandGroup("ingest", _GATES, "Register sources and admit data."),

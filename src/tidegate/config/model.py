@@ -191,6 +191,46 @@ class Gateway(Section):
     """File of accepted callers: one name and token digest a line."""
 
 
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""A list of texts."""
+
+
+class Dependencies(Section):
+    """What the packages that code installs must be like (``tidegate deps check``)."""
+
+    internal: Texts = ()
+    """Patterns of package names that are yours, such as ``acme-*``."""
+    internal_indexes: Texts = ()
+    """Indexes that these must come from; from any other, they are refused."""
+    indexes: Texts = ()
+    """Indexes that may be used; empty allows any."""
+    allowed: Texts = ()
+    """Packages that may be used: ``numpy``, ``torch>=2.6,<3``; empty allows any."""
+    licences: Texts = ()
+    """SPDX ids that may be used; empty allows each that is not denied."""
+    denied_licences: Texts = ()
+    """SPDX ids that may not be used."""
+    minimum_age: Duration = duration("0s")
+    """How long ago a release must have been uploaded: ``7d``."""
+    lock: FilePath | None = None
+    """Lock file or environment that the gates of train and registry check, too."""
+    advisories: FilePath = Path(".tidegate/advisories")
+    """Folder of imported advisories, or one index file."""
+    advisories_age: Duration = duration("7d")
+    """Age from which advisories are stale, and what they clear is undecided."""
+
+
+class Images(Section):
+    """What container images must be like (``tidegate image check``)."""
+
+    registries: Texts = ()
+    """Where base images may come from, such as ``registry.example/base``; empty allows any."""
+    keys: Annotated[tuple[FilePath, ...], BeforeValidator(_as_tuple)] = ()
+    """Files with public keys (PEM) whose signature an image needs."""
+    token_file: FilePath | None = None
+    """File with ``user:password`` or a bearer token for the registry."""
+
+
 class Detectors(Section):
     """Plug-ins; what comes with Tidegate is always there."""
 
@@ -219,5 +259,7 @@ class Settings(Section):
     ledger: Ledger = Ledger()
     sandbox: Sandbox = Sandbox()
     gateway: Gateway = Gateway()
+    dependencies: Dependencies = Dependencies()
+    images: Images = Images()
     detectors: Detectors = Detectors()
     telemetry: Telemetry = Telemetry()

@@ -23,6 +23,8 @@ class TrainGate:
     prepared: Prepared
     completed: Completed | None
     """``None`` while the order is judged."""
+    more: tuple[Check, ...] = ()
+    """Checks that the workspace asks for beside these."""
 
     @property
     def stage(self) -> Stage:
@@ -31,10 +33,12 @@ class TrainGate:
 
     def checks(self, request: GateRequest) -> Sequence[Check]:  # noqa: ARG002 - the protocol's
         """Return the checks: what ran is pinned, and it ran confined."""
-        return (transform_check(self.prepared), isolation_check(self.completed))
+        return (transform_check(self.prepared), isolation_check(self.completed), *self.more)
 
 
-def train(run_gate: RunGate, job: Job, *, name: str = "model") -> Produced:
+def train(
+    run_gate: RunGate, job: Job, *, name: str = "model", more: tuple[Check, ...] = ()
+) -> Produced:
     """Admit the order, train, admit the model.
 
     A single output file is the model; several are one model together, as a folder.
@@ -44,4 +48,7 @@ def train(run_gate: RunGate, job: Job, *, name: str = "model") -> Produced:
         place = output / files[0] if len(files) == 1 else output
         return (Target(name, "model", place),)
 
-    return produce(job, run_gate=run_gate, gate_for=TrainGate, subjects_of=subjects)
+    def gate(prepared: Prepared, completed: Completed | None) -> TrainGate:
+        return TrainGate(prepared, completed, more)
+
+    return produce(job, run_gate=run_gate, gate_for=gate, subjects_of=subjects)

@@ -15,6 +15,7 @@ from tidegate.core.finding import Rule
 
 MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "tidegate.detect.dependencies.rules": ("TG-REG-05",),
         "tidegate.detect.drift.rules": ("TG-MON-01",),
         "tidegate.detect.fairness.source_rules": ("TG-VAL-01",),
         "tidegate.detect.fairness.subgroup_rules": ("TG-VAL-02",),

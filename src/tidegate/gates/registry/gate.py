@@ -54,6 +54,8 @@ class AdmitGate:
     bom: BomFile
     trust: TrustRoot
     scanner: ConfinedScanner
+    more: tuple[Check, ...] = ()
+    """Checks that the workspace asks for beside these."""
 
     @property
     def stage(self) -> Stage:
@@ -66,6 +68,7 @@ class AdmitGate:
             scan_check(self.model.path, self.scanner),
             signature_check(self.model, self.trust),
             Check("bom", "TG-REG-04", _BOM, lambda: _bom_result(self.bom)),
+            *self.more,
         )
 
 

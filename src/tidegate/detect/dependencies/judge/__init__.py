@@ -1,0 +1,1 @@
+"""Judges: each looks at lock files for one thing, and yields findings."""
