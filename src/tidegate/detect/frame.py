@@ -56,6 +56,43 @@ class Frame:
     """Rows of the table."""
 
     @classmethod
+    def stacked(
+        cls,
+        upper: pa.Table,
+        lower: pa.Table,
+        *,
+        without: Collection[str] = (),
+        as_text: bool = False,
+    ) -> "Frame":
+        """Type the columns that two tables share, the rows of the upper one first.
+
+        Columns of one name get one type: the upper table's, else a float for two numbers.
+
+        Args:
+            upper: Its rows come first.
+            lower: Its rows follow.
+            without: Columns to leave out.
+            as_text: Read columns that have no common type as text, instead of skipping them.
+        """
+        shared = set(upper.column_names) & set(lower.column_names)
+        columns: dict[str, pa.ChunkedArray] = {}
+        skipped: dict[str, str] = {}
+        for name in dict.fromkeys((*upper.column_names, *lower.column_names)):
+            if name in without:
+                continue
+            if name not in shared:
+                skipped[name] = "not in both tables"
+                continue
+            pair = _of_one_type(upper[name], lower[name], as_text=as_text)
+            if pair is None:
+                skipped[name] = f"no common type of {upper[name].type} and {lower[name].type}"
+            else:
+                columns[name] = pa.chunked_array([*pair[0].chunks, *pair[1].chunks], pair[0].type)
+        typed = cls.of(pa.table(columns))
+        lost = tuple(Skipped(f"column {name}", why) for name, why in skipped.items())
+        return cls(typed.columns, typed.skipped + lost, upper.num_rows + lower.num_rows)
+
+    @classmethod
     def of(cls, table: pa.Table, *, without: Collection[str] = ()) -> "Frame":
         """Type every column but those named in ``without`` (the label, the feed)."""
         columns: list[Column] = []
@@ -80,6 +117,26 @@ def labels_of(table: pa.Table, name: str) -> NDArray[np.str_]:
     values = table[name].to_pylist()
     whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
     return np.asarray(["null" if v is None else str(v) for v in whole], dtype=np.str_)
+
+
+def _of_one_type(
+    upper: pa.ChunkedArray, lower: pa.ChunkedArray, *, as_text: bool
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray] | None:
+    kinds = [upper.type]
+    if _is_number(upper.type) and _is_number(lower.type):
+        kinds.append(pa.float64())
+    if as_text:
+        kinds.append(pa.string())
+    for kind in kinds:
+        try:
+            return upper.cast(kind), lower.cast(kind)
+        except pa.ArrowException:
+            continue
+    return None
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _column(name: str, values: pa.Array) -> Column | None:

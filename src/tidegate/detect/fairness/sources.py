@@ -25,7 +25,6 @@ from tidegate.core.finding import (
     Coverage,
     Finding,
     Location,
-    Skipped,
 )
 from tidegate.detect.fairness.source_rules import RULES
 from tidegate.detect.frame import Column, Frame
@@ -87,27 +86,13 @@ def compare(
     Args:
         a: Features of the first source (and its label, if that is to define slices).
         error_a: Whether the model errs on each row of ``a``.
-        b: The second source, with the same columns.
+        b: The second source; columns that only one has are gaps.
         error_b: Whether the model errs on each row of ``b``.
         level: Share of honest pairs of sources that may be flagged.
         smallest: Slices with fewer rows in either source are not compared for errors.
         paths: How findings call the two.
     """
-    names = [name for name in a.column_names if name in b.column_names]
-    lost = tuple(
-        Skipped(f"column {name}", "not in both sources")
-        for name in (*a.column_names, *b.column_names)
-        if name not in names
-    )
-    pooled = pa.table(
-        {
-            name: pa.chunked_array(
-                [*a[name].chunks, *b[name].cast(a[name].type).chunks], a[name].type
-            )
-            for name in names
-        }
-    )
-    frame = Frame.of(pooled)
+    frame = Frame.stacked(a, b, as_text=True)
     literals, described = _literals(frame, smallest)
     in_a = np.arange(frame.rows) < a.num_rows
     error = np.concatenate([error_a, error_b]).astype(np.bool_)
@@ -119,7 +104,6 @@ def compare(
     worst = tuple(
         gap for what in ("error", "mass") for gap in [g for g in gaps if g.what == what][:_SHOWN]
     )
-    skipped = frame.skipped + lost
     overall = newcombe(int(error_b.sum()), len(error_b), int(error_a.sum()), len(error_a))
     facts: dict[str, bool | int | float | str] = {
         "slices": len(gaps),
@@ -132,7 +116,12 @@ def compare(
     return SourceReport(
         worst,
         tuple(_finding(gap, level, paths) for gap in worst if gap.p <= level),
-        Coverage(len(names) + len(lost), len(frame.columns), skipped, unit="column"),
+        Coverage(
+            len(frame.columns) + len(frame.skipped),
+            len(frame.columns),
+            frame.skipped,
+            unit="column",
+        ),
         facts,
     )
 

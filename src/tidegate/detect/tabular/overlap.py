@@ -12,6 +12,7 @@ with a Jaccard similarity of at least 0.7, candidates from MinHash bands.
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,9 @@ from tidegate.core.finding import (
     Coverage,
     Finding,
     Location,
-    Rule,
-    Skipped,
 )
 from tidegate.detect.frame import Frame
-from tidegate.detect.tabular.overlap_rules import RULES
+from tidegate.detect.tabular.overlap_rules import EXACT, NEAR, REPEATED
 from tidegate.stats.intervals import Interval, wilson
 from tidegate.stats.minhash import MinHash, jaccard
 
@@ -91,38 +90,17 @@ def compare(
         allowed_repeats: Share of rows that may repeat within a set.
         path: How findings call the validation set.
     """
-    names = [name for name in train.column_names if name in validation.column_names]
-    gaps = tuple(
-        Skipped(f"column {name}", "not in both sets")
-        for name in (*train.column_names, *validation.column_names)
-        if name not in names
-    )
-    frame = Frame.of(_stacked(train, validation, names))
-    cut = train.num_rows
+    frame, cut = Frame.stacked(train, validation, as_text=True), train.num_rows
     keys = _keys(frame, "exact")
     exact = _matches(keys[:cut], keys[cut:])
-    rest = np.setdiff1d(np.arange(validation.num_rows), list(exact))
-    near = _near(frame, cut, rest)
+    near = _near(frame, cut, np.setdiff1d(np.arange(validation.num_rows), list(exact)))
     repeated = _repeats(keys[:cut]), _repeats(keys[cut:])
     shared = _shared(exact, validation.num_rows), _shared(near, validation.num_rows)
-    gaps += frame.skipped
-    coverage = Coverage(len(names) + len(gaps), len(frame.columns), gaps, unit="column")
-    limits = (allowed, allowed_near)
+    planned = len(frame.columns) + len(frame.skipped)
+    coverage = Coverage(planned, len(frame.columns), frame.skipped, unit="column")
     findings = [
-        _finding(rule, found, limit, path)
-        for rule, found, limit in zip(RULES, shared, limits, strict=False)
-        if found.hits and found.rate.value > limit
-    ]
-    findings += [
-        Finding(
-            RULES[2].id,
-            RULES[2].severity,
-            f"{rate.value:.1%} of the {name} rows repeat another one",
-            Location(path if name == "validation" else name),
-            {"share": rate.to_json()},
-        )
-        for name, rate in zip(("train", "validation"), repeated, strict=True)
-        if rate.value > allowed_repeats
+        *_overlaps(shared, (allowed, allowed_near), path),
+        *_repetitions(repeated, allowed_repeats, path),
     ]
     facts: dict[str, bool | int | float | str] = {
         "exact_rows": shared[0].hits,
@@ -135,21 +113,13 @@ def compare(
     return OverlapReport(*shared, *repeated, tuple(findings), coverage, facts)
 
 
-def _stacked(train: pa.Table, validation: pa.Table, names: list[str]) -> pa.Table:
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name in names:
-        left, right = train[name], validation[name]
-        if left.type != right.type:
-            try:
-                right = right.cast(left.type)
-            except pa.ArrowInvalid:
-                left, right = left.cast(pa.string()), right.cast(pa.string())
-        columns[name] = pa.chunked_array([*left.chunks, *right.chunks], left.type)
-    return pa.table(columns)
-
-
 def _keys(frame: Frame, how: str, shift: float = 0.0) -> NDArray[np.int64]:
-    """Return one id a row: equal rows have equal ids. No hashing, hence no collisions."""
+    """Return one id a row: equal rows have equal ids. No hashing, hence no collisions.
+
+    Rows of which nothing can be compared are equal to no other.
+    """
+    if not frame.columns:
+        return np.arange(frame.rows)
     keys = np.zeros(frame.rows, dtype=np.int64)
     for column in frame.columns:
         if column.kind != "number":
@@ -225,16 +195,31 @@ def _shared(pairs: dict[int, int], rows: int) -> Shared:
     return Shared(len(pairs), wilson(len(pairs), rows), examples)
 
 
-def _finding(rule: Rule, found: Shared, limit: float, path: str) -> Finding:
-    return Finding(
-        rule.id,
-        rule.severity,
-        f"{found.hits} validation rows ({found.rate.value:.1%}) have a partner in the training set",
-        Location(path, row=found.pairs[0][1]),
-        {
-            "rows": found.hits,
-            "share": found.rate.to_json(),
-            "allowed": str(limit),
-            "examples": [list(pair) for pair in found.pairs],
-        },
-    )
+def _overlaps(shared: Sequence[Shared], limits: Sequence[float], path: str) -> Iterator[Finding]:
+    for rule, found, limit in zip((EXACT, NEAR), shared, limits, strict=True):
+        if found.hits and found.rate.value > limit:
+            share = f"{found.hits} validation rows ({found.rate.value:.1%})"
+            yield Finding(
+                rule.id,
+                rule.severity,
+                f"{share} have a partner in the training set",
+                Location(path, row=found.pairs[0][1]),
+                {
+                    "rows": found.hits,
+                    "share": found.rate.to_json(),
+                    "allowed": str(limit),
+                    "examples": [list(pair) for pair in found.pairs],
+                },
+            )
+
+
+def _repetitions(rates: Sequence[Interval], allowed: float, path: str) -> Iterator[Finding]:
+    for name, place, rate in zip(("train", "validation"), ("train", path), rates, strict=True):
+        if rate.value > allowed:
+            yield Finding(
+                REPEATED.id,
+                REPEATED.severity,
+                f"{rate.value:.1%} of the {name} rows repeat another one",
+                Location(place),
+                {"share": rate.to_json()},
+            )

@@ -117,17 +117,20 @@ def _unfit(case: _Case) -> Skipped | None:
 
 def _against_reference(case: _Case, reference: pa.Table) -> PoisonReport:
     settings, feed = case.settings, case.feed
-    pooled, lost = _pooled(reference, case.drop)
-    frame = Frame.of(pooled, without=[name for name in (case.label, feed) if name])
-    looked_at = np.arange(pooled.num_rows) >= reference.num_rows
+    tables = (reference, case.drop)
+    feeds = None
+    if feed and all(feed in table.column_names for table in tables):
+        feeds = np.concatenate([labels_of(table, feed) for table in tables])
+    without = (case.label,) if feeds is None else (case.label, str(feed))
+    frame = Frame.stacked(*tables, without=without)
+    looked_at = np.arange(frame.rows) >= reference.num_rows
     # The feed is a feature here: what each feed was like before is expected, only change is not.
     columns = frame.columns
-    feeds = labels_of(pooled, feed) if feed and feed in pooled.column_names else None
     if feed and feeds is not None:
         columns = (*columns, Column(feed, "category", np.empty(0), tuple(feeds.tolist())))
     residuals = cross_fitted(
         columns,
-        labels_of(pooled, case.label),
+        np.concatenate([labels_of(table, case.label) for table in tables]),
         ~looked_at,
         folds=settings.folds,
         seed=settings.seed,
@@ -138,9 +141,8 @@ def _against_reference(case: _Case, reference: pa.Table) -> PoisonReport:
     _add_scores(builder, residuals, looked_at, ~looked_at)
     if feed and feeds is not None:
         _add_feeds(builder, residuals, feeds, feed, looked_at)
-    gaps = frame.skipped + lost
-    planned = len(frame.columns) + len(gaps)
-    coverage = Coverage(planned, len(frame.columns), gaps, unit="column")
+    planned = len(frame.columns) + len(frame.skipped)
+    coverage = Coverage(planned, len(frame.columns), frame.skipped, unit="column")
     return _report(case, builder.build(), residuals, looked_at, coverage)
 
 
@@ -161,24 +163,6 @@ def _between_feeds(case: _Case) -> PoisonReport:
     feeds = len(np.unique(labels_of(drop, feed)))
     coverage = Coverage(feeds, feeds, (gap, *frame.skipped), unit="feed")
     return _report(case, builder.build(), residuals, everyone, coverage)
-
-
-def _pooled(reference: pa.Table, drop: pa.Table) -> tuple[pa.Table, tuple[Skipped, ...]]:
-    shared = [name for name in drop.column_names if name in reference.column_names]
-    lost = [
-        Skipped(f"column {name}", "not in both reference and drop")
-        for name in (*drop.column_names, *reference.column_names)
-        if name not in shared
-    ]
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name in shared:
-        try:
-            other = drop[name].cast(reference[name].type)
-        except pa.ArrowInvalid:
-            lost.append(Skipped(f"column {name}", "another type than in the reference"))
-            continue
-        columns[name] = pa.chunked_array([*reference[name].chunks, *other.chunks], other.type)
-    return pa.table(columns), tuple(lost)
 
 
 def _add_scores(

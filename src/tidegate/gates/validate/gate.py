@@ -64,7 +64,7 @@ class ValidateGate:
             Check("metrics", "TG-VAL-03", _METRICS,
                   lambda: measure.metrics_result(trial.answers, roles)),
             Check("agreement", "TG-VAL-01", source_rules.DETECTOR,
-                  lambda: measure.agreement_result(trial.answers, roles)),
+                  lambda: measure.agreement_result(trial.answers)),
             Check("subgroups", "TG-VAL-02", subgroup_rules.DETECTOR,
                   lambda: measure.subgroups_result(trial.answers, roles)),
         ]  # fmt: skip

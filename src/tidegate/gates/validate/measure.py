@@ -196,7 +196,7 @@ def _disparities(answers: Mapping[str, Answers], roles: Roles) -> dict[str, Scal
     return out
 
 
-def agreement_result(answers: Mapping[str, Answers], roles: Roles) -> CheckResult:
+def agreement_result(answers: Mapping[str, Answers]) -> CheckResult:
     """Ask of each pair of sets whether the model errs on the same slices in both.
 
     Findings are slices on which they differ more than chance allows, corrected over pairs.
@@ -209,9 +209,8 @@ def agreement_result(answers: Mapping[str, Answers], roles: Roles) -> CheckResul
     coverage = Coverage(unit="column")
     facts: dict[str, Scalar] = {"pairs": len(pairs), "error_p": 1.0, "mass_p": 1.0, "slices": 0}
     for a, b in pairs:
-        left, right = _alike(a.set.table, b.set.table, roles.label)
         report = sources.compare(
-            left, ~a.right, right, ~b.right,
+            a.set.table, ~a.right, b.set.table, ~b.right,
             level=LEVEL / len(pairs), paths=(a.set.name, b.set.name),
         )  # fmt: skip
         findings += report.findings
@@ -223,19 +222,6 @@ def agreement_result(answers: Mapping[str, Answers], roles: Roles) -> CheckResul
         gap = Skipped("slices", "no slice has enough rows in both sets")
         coverage += Coverage(1, 0, (gap,), unit="column")
     return CheckResult(coverage, tuple(findings), facts)
-
-
-def _alike(a: pa.Table, b: pa.Table, label: str) -> tuple[pa.Table, pa.Table]:
-    """Give columns of one name one type in both tables: the wider number, else text."""
-    for name in [name for name in a.column_names if name in b.column_names]:
-        left, right = a[name].type, b[name].type
-        if left.equals(right):
-            continue
-        numbers = all(pa.types.is_integer(t) or pa.types.is_floating(t) for t in (left, right))
-        wanted = pa.float64() if numbers and name != label else pa.string()
-        a = a.set_column(a.column_names.index(name), name, a[name].cast(wanted))
-        b = b.set_column(b.column_names.index(name), name, b[name].cast(wanted))
-    return a, b
 
 
 def texts(table: pa.Table, name: str) -> Texts:
