@@ -90,13 +90,17 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class StageGate:
-    """A gate of one workspace."""
+    """A stage's gate in one workspace.
+
+    Each method runs the gate once, signs and logs the verdict, and returns the decision: a denial is
+    a decision, and an exception says that none could be made.
+    """
 
     workspace: Workspace
 
 
 class IngestGate(StageGate):
-    """Data in."""
+    """Ingest: data is admitted with an owner, a source, a licence and a label, or not at all."""
 
     __slots__ = ()
 
@@ -123,7 +127,7 @@ class _CommandGate(StageGate):
 
 
 class PrepareGate(_CommandGate):
-    """Transforms."""
+    """Prepare: a transform runs confined on admitted inputs, and what it wrote is judged."""
 
     __slots__ = ()
 
@@ -137,7 +141,7 @@ class PrepareGate(_CommandGate):
 
 
 class TrainGate(_CommandGate):
-    """Training."""
+    """Train: a training command runs confined on admitted inputs; the model gets provenance."""
 
     __slots__ = ()
 
@@ -150,7 +154,7 @@ class TrainGate(_CommandGate):
 
 
 class ValidateGate(StageGate):
-    """Validation."""
+    """Validate: a model is asked confined, on validation sets of independent sources."""
 
     __slots__ = ()
 
@@ -162,7 +166,7 @@ class ValidateGate(StageGate):
 
 
 class RegistryGate(StageGate):
-    """Models in, and up."""
+    """Registry: models are scanned and signed when they come in, and promoted on approval."""
 
     __slots__ = ()
 
@@ -180,7 +184,7 @@ class RegistryGate(StageGate):
 
 
 class ServeGate(StageGate):
-    """Deployments."""
+    """Serve: what is deployed is what was promoted."""
 
     __slots__ = ()
 
@@ -192,7 +196,7 @@ class ServeGate(StageGate):
 
 
 class MonitorGate(StageGate):
-    """Live traffic."""
+    """Monitor: live rows are held against the profile that was frozen at promotion."""
 
     __slots__ = ()
 
