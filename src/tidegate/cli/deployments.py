@@ -1,13 +1,15 @@
-"""``tidegate serve check`` and ``recalls``: what a workspace says of its deployments."""
+"""``tidegate serve check``, ``recalls`` and ``drain``: what a workspace says of its deployments."""
 
 from pathlib import Path
 from typing import Annotated
 
+from tidegate.app.events import drain as drain_spool
 from tidegate.app.release import publish_recalls, publish_summary, write_proved
 from tidegate.app.serve import Deployment, check_deployment
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Acting, Gating
 from tidegate.core.clock import SystemClock
+from tidegate.core.errors import UsageError
 from tidegate.interop.release import read_recalls
 
 
@@ -73,3 +75,43 @@ def recalls(file: Path, /, *, acting: Annotated[Acting, FLAT] = Acting()) -> int
     ]
     output.emit(acting, facts, rows)
     return 0
+
+
+def drain(
+    spool: Path, /, *, prune: bool = False, acting: Annotated[Acting, FLAT] = Acting()
+) -> int:
+    """Sign and log what a gateway or a webhook wrote down since the last time.
+
+    Exits with 5 where events are missing or were changed; that is logged, too. JSON: `events`,
+    `counts`, `gaps`, `breakGlass`, `index`, `dropped`.
+
+    Args:
+        spool: The folder that --spool named.
+        prune: Remove what was drained whole.
+        acting: Who signs, and how the answer is shown.
+    """
+    if acting.dry_run:
+        raise UsageError(
+            "a drain has no dry run",
+            where="--dry-run",
+            next_step="look with `tidegate serve gateway events SPOOL`",
+            slug="arguments",
+        )
+    done = drain_spool(session.acting(acting), spool, prune=prune)
+    facts = {
+        "events": done.events,
+        "counts": done.counts,
+        "gaps": done.gaps,
+        "breakGlass": done.glass,
+        "index": done.index,
+        "dropped": done.dropped,
+    }
+    rows = [
+        ("events", str(done.events)),
+        ("gaps", str(done.gaps)),
+        ("broken glass", str(done.glass)),
+        ("log", "nothing new" if done.index is None else str(done.index)),
+    ]
+    table = output.Table(("event", "count"), list(done.counts.items()), "nothing new")
+    output.emit(acting, facts, table, rows)
+    return 5 if done.gaps else 0

@@ -9,6 +9,8 @@ app = App(name="serve", help="Check deployments; run the gateway or the admissio
 for name, place, told in (
     ("check", "deployments:check", "Verify a deployment: its bytes and its whole chain."),
     ("recalls", "deployments:recalls", "Write what is quarantined and revoked."),
+    ("watch", "watching:watch", "Verify running replicas, again and again."),
+    ("drain", "deployments:drain", "Log what a gateway or a webhook wrote down."),
     ("released", "released:released", "Tell whether files are what was released."),
     ("gateway", "gateway:app", "Run the gateway before a model."),
     ("webhook", "webhook:app", "Run the admission webhook."),

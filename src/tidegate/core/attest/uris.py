@@ -13,6 +13,7 @@ DIRECTIVE = "urn:tidegate:predicate:directive:v1"
 DRILL = "urn:tidegate:predicate:drill:v1"
 TRUST = "urn:tidegate:predicate:trust:v1"
 RECALLS = "urn:tidegate:predicate:recalls:v1"
+EVENTS = "urn:tidegate:predicate:events:v1"
 
 SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
 VERIFICATION_SUMMARY = "https://slsa.dev/verification_summary/v1"
