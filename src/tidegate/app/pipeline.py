@@ -92,8 +92,8 @@ class Pipeline:
 class StageGate:
     """A stage's gate in one workspace.
 
-    Each method runs the gate once, signs and logs the verdict, and returns the decision: a denial is
-    a decision, and an exception says that none could be made.
+    Each method runs the gate once, signs and logs the verdict, and returns the decision. A denial
+    is a decision; an exception says that none could be made.
     """
 
     workspace: Workspace
