@@ -1,5 +1,7 @@
 """What is tried while a gate looks: swaps that are taken back, kept results, names, empty gates."""
 
+import fcntl
+import mmap
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -79,6 +81,30 @@ def test_a_swap_that_is_taken_back_is_caught(shop: Workspace, drop: Path, how: s
         return CLEAN
 
     assert judge(shop, subject, pii(look)) is Outcome.UNDECIDED
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="this system has no leases")
+@pytest.mark.parametrize("inside", [False, True], ids=["a file", "in a folder"])
+def test_a_swap_through_a_mapping_is_caught(shop: Workspace, drop: Path, *, inside: bool) -> None:
+    """A page that is mapped and dirty is written without any time changing."""
+    folder = drop.parent / "folder"
+    folder.mkdir()
+    place = folder / "drop.bin" if inside else drop
+    place.write_bytes(b"bad rows")
+    with place.open("r+b") as file:
+        page = mmap.mmap(file.fileno(), 0)
+    page[:] = b"bad rows"
+
+    def look() -> CheckResult:
+        page[:] = b"fine row"
+        seen = place.read_bytes()
+        page[:] = b"bad rows"
+        assert seen == b"fine row"
+        return CLEAN
+
+    assert judge(shop, folder if inside else drop, pii(look)) is Outcome.UNDECIDED
+    page.close()
+    assert judge(shop, folder if inside else drop, pii(lambda: CLEAN)) is Outcome.ALLOW
 
 
 def test_a_kept_result_that_was_edited_is_not_believed(shop: Workspace, drop: Path) -> None:
