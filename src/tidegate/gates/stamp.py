@@ -16,7 +16,6 @@ swapped for a moment and swapped back have the same one.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import secrets
@@ -27,8 +26,13 @@ from pathlib import Path
 
 from tidegate.core.artifact.hashing import FileKey
 
-_SET_SIGNAL = 10 if hasattr(fcntl, "F_SETLEASE") else None
-"""F_SETSIG of fcntl(2), which Python does not name; ``None`` where there are no leases."""
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # the name is tested where it is used
+
+_SET_SIGNAL = 10
+"""F_SETSIG of fcntl(2), which Python does not name."""
 _FOREIGN = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "gfs", "ocfs", "lustre", "virtiofs")
 
 
@@ -55,7 +59,7 @@ def _held(file: str | Path) -> bool:
     The kernel grants a read lease only where none has (fcntl(2)). Where it can't be asked (another
     user's file, a file system without leases or behind a network) nothing is said.
     """
-    if _SET_SIGNAL is None:
+    if fcntl is None or not hasattr(fcntl, "F_SETLEASE"):
         return False
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
