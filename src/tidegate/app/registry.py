@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.app.dependencies import lock_checks
+from tidegate.app.model_rules import rules_in_force
 from tidegate.app.signers import model_trust, standing
 from tidegate.app.workspace import Workspace
 from tidegate.core.artifact.reference import Resolved, resolve
@@ -113,7 +114,7 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         bom.write_bytes(material.encoded())
         complete = completeness(material.document())
         order = _admission_order(admission, found.digest, signature, bom)
-        with ConfinedScanner() as scanner:
+        with ConfinedScanner(rules_in_force(workspace)) as scanner:
             gate = AdmitGate(
                 SignedModel(admission.path, signature),
                 BomFile(bom, complete.missing, complete.score),

@@ -13,9 +13,10 @@ from tidegate.app.registry import (
     promote_model,
     roll_back,
 )
+from tidegate.app.rescan import rescan
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Gating, Place, Reason, Signing
-from tidegate.core.errors import UsageError
+from tidegate.core.errors import UsageError, worst_exit_code
 
 app = App(name="registry", help="Scan, sign, admit and promote models.")
 _List = Annotated[tuple[str, ...], Parameter(negative=())]
@@ -106,6 +107,34 @@ def rollback(
     index = roll_back(session.acting(signing), name, to, reason)
     output.emit_text([("rollback", f"{name} means version {to} again, log {index}")])
     return 0
+
+
+@app.command(name="rescan")
+def rescan_(
+    paths: tuple[Path, ...],
+    /,
+    *,
+    signing: Annotated[Signing, FLAT] = Signing(),
+) -> int:
+    """Scan admitted models again, with today's engine, packs and approvals, and say what changed.
+
+    Each result is appended as a test result. What was decided stays decided: hold a model with
+    `tidegate quarantine add`. Exits with 1 where one has findings of medium severity or more, 4
+    where one could not be examined in full.
+
+    Args:
+        paths: Admitted models, or a folder that holds them; told by their digest.
+        signing: Who signs.
+    """
+    found = rescan(session.acting(signing), paths, dry_run=signing.dry_run)
+    for item in found.done:
+        place = "dry run" if item.index is None else f"log {item.index}"
+        output.emit_text([(item.outcome.value, f"{item.name} {item.digest[:19]}, {place}")])
+        output.emit_text([("new", finding) for finding in item.new])
+        output.emit_text([("gone", finding) for finding in item.gone])
+    for name, digest in found.elsewhere:
+        output.emit_text([("not here", f"{name} {digest[:19]}: in none of the paths")])
+    return worst_exit_code(*(item.outcome.exit_code for item in found.done))
 
 
 @app.command(name="list")

@@ -20,11 +20,14 @@ from tidegate.core.decision import SubjectRef
 from tidegate.core.digest import Digest
 from tidegate.core.errors import SubjectError, UsageError
 from tidegate.core.finding import Severity
-from tidegate.detect.supply import Budget, ScanReport, scan_handle, scan_paths
+from tidegate.detect.supply import Allowlist, Budget, ScanReport, scan_handle, scan_paths
 from tidegate.report import FileLine, Report
 from tidegate.sandbox.scanner import ConfinedScanner
 
-app = App(name="scan", help="Look at files without a workspace: models, tables, documents.")
+app = App(name="scan", help="Look at model files, and say what they may use.")
+app.command("tidegate.cli.scan_rules:approve", name="approve")
+app.command("tidegate.cli.scan_rules:retract", name="retract")
+app.command("tidegate.cli.scan_rules:packs", name="packs")
 
 MAX_STDIN = 16 << 30
 """Bytes that are read from standard input; more is refused, not cut."""
@@ -42,7 +45,8 @@ def scan(
 ) -> int:
     """Say what model files would do when they are loaded; nothing in them is run.
 
-    Each is examined by a process without files, network and the right to start programs; the
+    Run in a workspace (or with -C), it goes by the packs and approvals of that workspace.
+    Each file is examined by a process without files, network and the right to start programs; the
     report says what this host could confine it by. Exits with 0 only when everything was examined
     and is clean: 1 on findings, 3 when nothing could be examined, 4 when something could not be
     examined in full.
@@ -56,12 +60,16 @@ def scan(
     budget = Budget(seconds=_seconds(time_limit))
     _check_paths(paths)
     named = "standard input" if _is_piped(paths) else " ".join(map(str, paths))
-    with ConfinedScanner() as scanner, output.progress(f"scanning {named}", quiet=options.quiet):
+    rules = _rules(options.workspace)
+    with (
+        ConfinedScanner(rules) as scanner,
+        output.progress(f"scanning {named}", quiet=options.quiet),
+    ):
         scanner.prepare()
         found, subjects = (
             _piped(budget, scanner) if _is_piped(paths) else _scan(paths, budget, scanner)
         )
-        notes = (*_notes(found), f"examined by {scanner.confinement}")
+        notes = (*_notes(found), *_said(rules), f"examined by {scanner.confinement}")
     report = Report.of_findings(
         f"scan {named}",
         found.findings,
@@ -75,6 +83,23 @@ def scan(
         fail_on=Severity.INFO if options.fail_on is None else options.fail_on,
     )
     return output.emit_report(report, options)
+
+
+def _rules(folder: Path) -> Allowlist | None:
+    """Return what the workspace in a folder allows; the packs that ship where there is none."""
+    if not (folder / ".tidegate").is_dir():
+        return None
+    from tidegate.app.model_rules import rules_in_force  # noqa: PLC0415 - most scans need no store
+    from tidegate.app.workspace import Workspace  # noqa: PLC0415 - as above
+
+    return rules_in_force(Workspace.open(folder))
+
+
+def _said(rules: Allowlist | None) -> tuple[str, ...]:
+    if rules is None:
+        return ()
+    held = f"{len(rules.packs)} packs and {len(rules.approved)} approved classes"
+    return (f"rules of this workspace: {held}, {rules.digest.short}",)
 
 
 _Found = tuple[ScanReport, tuple[SubjectRef, ...]]

@@ -20,7 +20,7 @@ from tidegate.core.policy.directive_state import DirectiveState
 from tidegate.core.policy.directives import Directive, Unknown, from_json
 from tidegate.graph.rows import DirectiveRow
 
-_TARGETS = ("digest", "key_id", "subject", "name", "waiver", "scope", "source")
+_TARGETS = ("digest", "key_id", "subject", "name", "waiver", "scope", "source", "callable")
 
 _ANYONE = frozenset(Role) - {Role.AUDITOR}
 _GUARDS = frozenset({Role.STEWARD, Role.OPERATOR})
@@ -41,12 +41,14 @@ ACTORS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "register-source": frozenset({Role.STEWARD}),
         "retire-source": frozenset({Role.STEWARD}),
         "erase": _GUARDS,
+        "approve-class": _GUARDS,
+        "retract-class": _ANYONE,
     }
 )
 """Who may do what. To take trust away is open to more than to give it back."""
 TAKING = frozenset({
     "quarantine", "revoke-artifact", "revoke-key",
-    "retract-approval", "retract-waiver", "retire-source",
+    "retract-approval", "retract-waiver", "retire-source", "retract-class",
 })  # fmt: skip
 """Acts that only take trust away: they stand whatever became of the key that signed them."""
 

@@ -12,6 +12,7 @@ from tidegate.core.policy.directives import (
     KINDS,
     Alias,
     Approve,
+    ApproveClass,
     Directive,
     Erase,
     Quarantine,
@@ -21,6 +22,7 @@ from tidegate.core.policy.directives import (
     Release,
     RetireSource,
     RetractApproval,
+    RetractClass,
     RetractWaiver,
     RevokeArtifact,
     RevokeKey,
@@ -51,6 +53,8 @@ EXAMPLES: list[Directive] = [
     RegisterSource(source="feed-a", tier="partner", owner="Risk", licence="CC0-1.0", reason="x"),
     RetireSource(source="feed-a", reason="x"),
     Erase(digest=A, reason="x"),
+    ApproveClass(callable="my.models:Net", uses="data,new", reason="x", expires=9),
+    RetractClass(callable="my.models:Net", reason="x"),
 ]
 
 

@@ -18,7 +18,7 @@ from tidegate.core.identity.record import Record
 from tidegate.core.identity.refusals import refusal
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_EXPIRING = frozenset({"waive"})
+_EXPIRING = frozenset({"waive", "approve-class"})
 
 
 @dataclass(frozen=True, slots=True)

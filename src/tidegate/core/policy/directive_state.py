@@ -59,7 +59,9 @@ class Refused:
 Approvals = Mapping[tuple[str, str], Mapping[str, Act]]
 """By (subject, action): each principal's approval."""
 Sources = Mapping[str, acts.RegisterSource]
-_Undone = acts.Release | acts.ReinstateArtifact | acts.ReinstateKey | acts.RetractWaiver
+Classes = Mapping[str, tuple[acts.ApproveClass, Act]]
+_Given = acts.Release | acts.ReinstateArtifact | acts.ReinstateKey
+_Undone = _Given | acts.RetractWaiver | acts.RetireSource | acts.RetractClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ class DirectiveState:
     """By name: its history, the present last."""
     sources: Sources = field(default_factory=dict[str, acts.RegisterSource])
     """Registered sources of data, by name."""
+    classes: Classes = field(default_factory=dict[str, tuple[acts.ApproveClass, Act]])
+    """What was approved of classes in model files, by name; whether it holds still is judged where
+    it is used."""
     unknown: tuple[tuple[int, acts.Unknown], ...] = ()
     """Directives of a kind that this release does not know, with their index."""
     refused: tuple[Refused, ...] = ()
@@ -161,7 +166,7 @@ def _(directive: acts.RevokeArtifact, state: DirectiveState, act: Act) -> Direct
 
 
 @_effect.register
-def _(directive: _Undone | acts.RetireSource, state: DirectiveState, act: Act) -> DirectiveState:
+def _(directive: _Undone, state: DirectiveState, act: Act) -> DirectiveState:
     """End what an earlier act began."""
     ended = {
         acts.Release: ("quarantined", "digest", "it is not in quarantine"),
@@ -169,6 +174,7 @@ def _(directive: _Undone | acts.RetireSource, state: DirectiveState, act: Act) -
         acts.ReinstateKey: ("revoked_keys", "key_id", "the key is not revoked"),
         acts.RetractWaiver: ("waivers", "waiver", "there is no such waiver"),
         acts.RetireSource: ("sources", "source", "there is no such source"),
+        acts.RetractClass: ("classes", "callable", "it is not approved"),
     }
     kept, key, otherwise = ended[type(directive)]
     held, ending = getattr(state, kept), getattr(directive, key)
@@ -186,6 +192,11 @@ def _(_directive: acts.Erase, state: DirectiveState, _: Act) -> DirectiveState:
 @_effect.register
 def _(directive: acts.RegisterSource, state: DirectiveState, _: Act) -> DirectiveState:
     return replace(state, sources={**state.sources, directive.source: directive})
+
+
+@_effect.register
+def _(directive: acts.ApproveClass, state: DirectiveState, act: Act) -> DirectiveState:
+    return replace(state, classes={**state.classes, directive.callable: (directive, act)})
 
 
 @_effect.register

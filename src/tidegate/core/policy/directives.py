@@ -27,6 +27,8 @@ _PATTERNS = {
     "waiver": r"waiver-\d{1,15}",
     "source": _NAME,
     "tier": "trusted|partner|web",
+    "callable": r"[A-Za-z_][\w.]{0,199}:[A-Za-z_][\w.]{0,199}",
+    "uses": "(data|new|build)(,(data|new|build)){0,2}",
 }
 
 
@@ -210,6 +212,27 @@ class RetireSource(Directive):
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveClass(Directive):
+    """Let model files hold a class that no pack lists. Undone by ``retract-class``."""
+
+    kind = "approve-class"
+    callable: str
+    """``module:Class``"""
+    uses: str
+    """Of ``data,new,build``; never a call."""
+    expires: int
+    """Microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetractClass(Directive):
+    """End the approval of a class before it expires. Undone by ``approve-class``."""
+
+    kind = "retract-class"
+    callable: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown(Directive):
     """An act of a kind or version that this release does not know, kept as it is."""
 
@@ -224,7 +247,7 @@ class Unknown(Directive):
 _ACTS: tuple[type[Directive], ...] = (
     *(Quarantine, Release, RevokeArtifact, ReinstateArtifact, RevokeKey, ReinstateKey),
     *(Waive, RetractWaiver, Approve, RetractApproval, Alias, Rollback),
-    *(RegisterSource, RetireSource, Erase),
+    *(RegisterSource, RetireSource, Erase, ApproveClass, RetractClass),
 )
 KINDS = {act.kind: act for act in _ACTS}
 """The kinds of directive, by the name in the payload."""
