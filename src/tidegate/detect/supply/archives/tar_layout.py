@@ -187,6 +187,8 @@ def pax_records(body: bytes) -> dict[str, bytes] | None:
 
 def _checksum_fits(header: bytes) -> bool:
     told = number(header[148:156])
+    if not told:
+        return False
     rest = header[:148] + b" " * 8 + header[156:]
     signed = sum(byte - 256 if byte > 127 else byte for byte in rest)  # noqa: PLR2004 - old tars summed signed bytes
     return told in (sum(rest), signed)

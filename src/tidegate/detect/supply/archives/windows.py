@@ -7,11 +7,13 @@ r"""Parts of a buffer that are looked at without being copied: a stored member, 
 
 import mmap
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Final, overload
 
 SMALL: Final = 1 << 23
 """Content up to this size is copied, and so quick to read; longer content is read in place."""
-_BLOCK: Final = 1 << 20
+BLOCK: Final = 1 << 20
+"""What is read at once of long content."""
 
 
 class Window(ABC):
@@ -45,11 +47,11 @@ class Window(ABC):
         """Return the first place of bytes, or -1; as of ``bytes``."""
         at, end, _ = slice(start, stop).indices(len(self))
         while at < end:
-            body = self.fetch(at, min(end, at + _BLOCK + len(sub) - 1))
+            body = self.fetch(at, min(end, at + BLOCK + len(sub) - 1))
             found = body.find(sub)
             if found >= 0:
                 return at + found
-            at += _BLOCK
+            at += BLOCK
         return -1
 
     def rfind(self, sub: bytes, start: int = 0, stop: int | None = None) -> int:
@@ -57,7 +59,7 @@ class Window(ABC):
         begin, end, _ = slice(start, stop).indices(len(self))
         at = end
         while at > begin:
-            low = max(begin, at - _BLOCK)
+            low = max(begin, at - BLOCK)
             body = self.fetch(low, min(end, at + len(sub) - 1))
             found = body.rfind(sub)
             if found >= 0:
@@ -87,7 +89,33 @@ class Part(Window):
 
     def fetch(self, start: int, stop: int) -> bytes:
         """Return bytes."""
-        return self._data[self._start + start : self._start + stop]
+        begin, end = self._start + start, self._start + stop
+        body = self._data[begin:end]
+        if isinstance(self._data, mmap.mmap) and end - begin >= BLOCK:
+            _forget(self._data, begin, end)
+        return body
+
+
+def _forget(data: mmap.mmap, start: int, stop: int) -> None:
+    """Let go of pages that were read, or a large file would fill the memory that is counted."""
+    advice = getattr(mmap, "MADV_DONTNEED", None)
+    if advice is not None:
+        begin = start - start % mmap.PAGESIZE
+        data.madvise(advice, begin, stop - begin)
+
+
+def blocks(
+    data: "bytes | mmap.mmap | Window", start: int = 0, stop: int | None = None, more: int = 0
+) -> Iterator[tuple[int, bytes]]:
+    """Yield offsets and blocks, each with so many further bytes of the next one.
+
+    >>> [at for at, block in blocks(bytes(3 << 20), 1 << 20)]
+    [1048576, 2097152]
+    """
+    end = len(data) if stop is None else min(stop, len(data))
+    whole = data if isinstance(data, bytes) else Part(data, 0, len(data))
+    for at in range(start, end, BLOCK):
+        yield at, whole[at : min(end, at + BLOCK + more)]
 
 
 def part_of(data: "bytes | mmap.mmap | Window", start: int, stop: int) -> "bytes | Window":

@@ -12,7 +12,7 @@ from typing import Final
 
 from tidegate.detect.supply.archives import zip_tricks
 from tidegate.detect.supply.archives.inflate import expand
-from tidegate.detect.supply.archives.windows import Window, part_of
+from tidegate.detect.supply.archives.windows import Part, Window, blocks, part_of
 from tidegate.detect.supply.archives.zip_layout import (
     LOCAL,
     Directory,
@@ -31,7 +31,6 @@ _METHODS: Final = {
     0: "stored", 8: "deflate", 12: "bz2", 14: "zip-lzma", 93: "zstd", 95: "xz"
 }  # fmt: skip
 _MAX_DESCRIPTOR: Final = 24
-_BLOCK: Final = 1 << 20
 
 _Plan = list[tuple[Header, Header]]
 
@@ -107,6 +106,7 @@ def _hidden(
     """Walk what lies between the entries: members that the directory leaves out, or other data."""
     stop = directory.start if directory else len(data)
     found: list[Header] = []
+    whole = data if isinstance(data, bytes) else Part(data, 0, len(data))
     for start, end in _gaps(data, entries, stop, scan):
         at = start
         while 0 <= at < end:
@@ -114,7 +114,7 @@ def _hidden(
             if header is None:
                 if not _blank(data, at, end):
                     scan.find("trailing-data", "bytes lie between the members", at)
-                at = data.find(LOCAL, at + 1, end)
+                at = whole.find(LOCAL, at + 1, end)
                 continue
             scan.meter.member()
             scan.find("archive-disagreement", f"{shown(header)} is missing in the directory", at)
@@ -125,8 +125,7 @@ def _hidden(
 
 
 def _blank(data: Buffer, start: int, stop: int) -> bool:
-    blocks = range(start, stop, _BLOCK)
-    return not any(data[at : min(stop, at + _BLOCK)].strip(b"\0") for at in blocks)
+    return not any(block.strip(b"\0") for _, block in blocks(data, start, stop))
 
 
 def _gaps(
@@ -184,8 +183,8 @@ def _body(data: Buffer, layout: Header, scan: Scan) -> tuple[bytes | Window, int
 
 def _crc(body: Buffer) -> int:
     crc = 0
-    for at in range(0, len(body), _BLOCK):
-        crc = zlib.crc32(body[at : at + _BLOCK], crc)
+    for _, block in blocks(body):
+        crc = zlib.crc32(block, crc)
     return crc
 
 

@@ -21,6 +21,13 @@ from tidegate.detect.supply.wording import examine_payload
 
 _CODE_KEYS: Final = ("auto_map", "custom_pipelines", "custom_objects")
 _LAMBDA_CLASSES: Final = ("Lambda", "TFOpLambda", "SlicingOpLambda")
+_TELLING: Final = (
+    frozenset(_CODE_KEYS)
+    | {"trust_remote_code", "class_name"}
+    | hugging_face.OBJECT_KEYS
+    | targets.OBJECT_KEYS
+)
+"""Keys that an object must have for any rule to look at it: most have none."""
 _Examine = Callable[[dict[str, Json], Scan], None]
 
 
@@ -55,7 +62,8 @@ def _walk(value: Json, scan: Scan) -> None:
     while todo:
         item, template = todo.pop()
         if isinstance(item, dict):
-            _object(item, scan)
+            if not _TELLING.isdisjoint(item):
+                _object(item, scan)
             todo.extend((part, template or "template" in key) for key, part in item.items())
         elif isinstance(item, list):
             todo.extend((part, template) for part in item)

@@ -21,6 +21,8 @@ _PATHS: Final = words("""
     base_model_name_or_path tokenizer_file vocab_file merges_file chat_template_file
     parent_model_name_or_path feature_extractor_file
 """)
+OBJECT_KEYS: Final = _PATHS | {"auto_mapping"}
+"""Keys that :func:`examine_object` looks at."""
 _PARENTS: Final = ("transformers", "diffusers", "peft", "torch", "timm", "sentence_transformers")
 _PAIR: Final = 2
 

@@ -12,11 +12,12 @@ from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_metadata
 
 _START: Final = re.compile(r"tree\r?\nversion=v\d+\r?\n")
+_LINE: Final = re.compile(r"[^\n]+")
 _VALUE: Final = re.compile(r"[A-Za-z_]\w*=.*")
 _OPTION: Final = re.compile(r"\[[a-z_0-9]+: .*\]|\[[a-z_0-9]+:\]")
 _FLAG: Final = re.compile(r"average_output|average_output=\d*")
 _MARKS: Final = (
-    "tree", "end of trees", "feature_importances:", "parameters:", "end of parameters", "",
+    "tree", "end of trees", "feature_importances:", "parameters:", "end of parameters",
 )  # fmt: skip
 _JSON: Final = "pandas_categorical:"
 
@@ -28,9 +29,8 @@ def looks_like(text: str) -> bool:
 
 def examine(text: str, scan: Scan) -> str:
     """Examine a model and return its kind."""
-    at = 0
-    for line in text.splitlines(keepends=True):
-        body = line.rstrip("\r\n")
+    for line in _LINE.finditer(text):
+        body, at = line[0].rstrip("\r"), line.start()
         if body.startswith(_JSON):
             _categories(body.removeprefix(_JSON), scan)
         elif not (body in _MARKS or _VALUE.fullmatch(body) or _OPTION.fullmatch(body)):
@@ -38,7 +38,6 @@ def examine(text: str, scan: Scan) -> str:
                 scan.gap(f"a line at {at} that LightGBM does not write")
         elif body.startswith(("feature_names=", "[")):
             examine_metadata("a parameter", body, scan)
-        at += len(line)
     if "end of trees" not in text:
         scan.gap("a LightGBM model that breaks off", failed=True)
     return "lightgbm"

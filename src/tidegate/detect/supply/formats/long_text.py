@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from tidegate.detect.supply.archives.windows import Part, blocks
 from tidegate.detect.supply.formats.templates import examine_template
 from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
@@ -87,29 +88,29 @@ def _unquoted(text: bytes) -> str:
 def _is_text(data: Buffer, scan: Scan) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for at in range(0, len(data), _STEP):
-            body = data[at : at + _STEP]
+        for at, body in blocks(data):
             scan.meter.expand(0)
             if _CONTROLS.search(body):
                 return False
-            decoder.decode(body, final=at + _STEP >= len(data))
+            decoder.decode(body, final=at + len(body) >= len(data))
     except UnicodeDecodeError:
         return False
     return True
 
 
 def _stretches(data: Buffer, scan: Scan) -> Iterator[tuple[int, bytes]]:
-    for at in range(0, len(data), _STEP):
+    for at, body in blocks(data, more=_OVERLAP):
         scan.meter.expand(0)
-        yield at, data[at : at + _STEP + _OVERLAP]
+        yield at, body
 
 
 def _strings(data: Buffer, scan: Scan) -> Iterator[tuple[int, bytes]]:
     """Yield the strings of a document, in order, whatever lies between them."""
     at = 0
+    source = data if isinstance(data, bytes) else Part(data, 0, len(data))
     while at < len(data):
         scan.meter.expand(0)
-        body = data[at : at + _STEP]
+        body = source[at : at + _STEP]
         last = 0
         for found in _STRING.finditer(body):
             if found.end() == len(body) and at + _STEP < len(data):

@@ -12,6 +12,7 @@ from typing import Final
 
 from tidegate.core.canonical import Json
 from tidegate.detect.supply.archives.member_names import unsafe_name
+from tidegate.detect.supply.archives.windows import blocks
 from tidegate.detect.supply.formats.word_set import printable
 from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
@@ -20,7 +21,6 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _BLOB: Final = re.compile(r"(?:^|[/!])blobs/(sha256|sha512)/([0-9a-f]+)$")
 _NAMES: Final = ("org.opencontainers.image.title", "org.cncf.model.filepath")
 _HEX: Final = {"sha256": 64, "sha512": 128}
-_STEP: Final = 1 << 20
 _VERSION: Final = 2
 
 
@@ -87,7 +87,7 @@ def check_blob(data: Buffer, scan: Scan) -> None:
         scan.find("blob-digest", "it is stored under what is no digest", 0)
         return
     digest = hashlib.new(algorithm)
-    for at in range(0, len(data), _STEP):
-        digest.update(data[at : at + _STEP])
+    for _, block in blocks(data):
+        digest.update(block)
     if digest.hexdigest() != wanted:
         scan.find("blob-digest", f"its {algorithm} is {digest.hexdigest()[:16]}…", 0)

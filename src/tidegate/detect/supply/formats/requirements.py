@@ -70,9 +70,11 @@ def examine_environment(value: dict[str, Json], scan: Scan) -> None:
 
 def examine_text(text: str, scan: Scan) -> bool:
     """Examine a requirements file; ``False`` where a text is none."""
+    if text.count("\n") > _LINES:
+        return False
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    if not lines or len(lines) > _LINES or not all(_belongs(line) for line in lines):
+    if not lines or not all(_belongs(line) for line in lines):
         return False
     if not any(_EVIDENCE.search(line) for line in lines):
         return False

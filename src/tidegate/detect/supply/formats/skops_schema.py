@@ -11,6 +11,7 @@ from typing import Final
 from tidegate.core.canonical import Json
 from tidegate.core.finding import Severity
 from tidegate.detect.supply.allow.packs import Use
+from tidegate.detect.supply.formats.config_tree import examine_tree
 from tidegate.detect.supply.formats.word_set import printable, words
 from tidegate.detect.supply.rules import is_executor
 from tidegate.detect.supply.scan import Scan
@@ -39,7 +40,7 @@ _SCALARS: Final = re.compile(
 
 
 def examine(value: Json, scan: Scan) -> bool:
-    """Examine a schema; ``False`` where it is none, so that it is examined as any JSON."""
+    """Examine a schema, texts and all; ``False`` where it is none."""
     if not isinstance(value, dict) or "__loader__" not in value:
         return False
     todo: list[Json] = [value]
@@ -51,7 +52,8 @@ def examine(value: Json, scan: Scan) -> bool:
             todo.extend(item.values())
         elif isinstance(item, list):
             todo.extend(item)
-    return False
+    examine_tree(value, scan)
+    return True
 
 
 def _node(node: dict[str, Json], scan: Scan) -> None:

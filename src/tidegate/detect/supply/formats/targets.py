@@ -18,6 +18,8 @@ _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _KEYS: Final = ("_target_", "_component_", "class_path")
 _BESIDE_TARGET: Final = ("params", "init_args", "kwargs", "nemo_version", "preprocessor")
 """Keys that make a plain ``target`` one that is instantiated (latent diffusion, NeMo)."""
+OBJECT_KEYS: Final = frozenset((*_KEYS, "target", "type"))
+"""Keys that :func:`examine_object` looks at."""
 _ALLOWED: Final = words("""
     torch.nn.Identity torch.nn.Linear torch.nn.Conv1d torch.nn.Conv2d torch.nn.Conv3d
     torch.nn.ReLU torch.nn.GELU torch.nn.SiLU torch.nn.ELU torch.nn.Tanh torch.nn.Sigmoid

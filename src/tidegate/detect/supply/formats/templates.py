@@ -60,6 +60,7 @@ def examine_template(text: str, scan: Scan, *, strict: bool) -> None:
     if len(text) > _MAX_LENGTH:
         scan.gap("a template longer than is examined", failed=True)
         return
+    scan.meter.opcode(len(text))
     environment = Environment(
         autoescape=True, extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do"]
     )

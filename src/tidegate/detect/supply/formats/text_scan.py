@@ -21,7 +21,7 @@ from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_secrets
 
 CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_FENCE: Final = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
+_FENCE: Final = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1", re.DOTALL | re.MULTILINE)
 _SOURCE: Final = re.compile(
     r"^(?:#!|[ \t]*import [\w.]+(?: as \w+)?[ \t]*$|[ \t]*from [\w.]+ import "
     r"|[ \t]*(?:async )?def \w+\(|class \w+[(:])",

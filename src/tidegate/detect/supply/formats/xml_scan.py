@@ -6,16 +6,17 @@ expat reads it piece by piece, and is told to resolve nothing.
 from typing import Final
 from xml.parsers import expat
 
+from tidegate.detect.supply.archives.windows import blocks
 from tidegate.detect.supply.formats.word_set import printable
 from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_payload, examine_secrets
 
-_STEP: Final = 1 << 20
 _DEPTH: Final = 200
 _INCLUDE: Final = "http://www.w3.org/2001/XInclude"
 _XSLT: Final = "http://www.w3.org/1999/XSL/Transform"
 _TEXT: Final = 1 << 16
+_TOKEN: Final = 1 << 23
 
 
 def looks_like(data: Buffer) -> bool:
@@ -58,9 +59,12 @@ class _Reader:
     def read(self, data: Buffer) -> str:
         """Read a document to its end, or to where it breaks off."""
         try:
-            for at in range(0, len(data), _STEP):
+            for at, block in blocks(data):
                 self._scan.meter.expand(0)
-                self._parser.Parse(data[at : at + _STEP], at + _STEP >= len(data))
+                self._parser.Parse(block, at + len(block) >= len(data))
+                if at + len(block) - self._parser.CurrentByteIndex > _TOKEN:
+                    self._scan.gap("XML with a part longer than is examined", failed=True)
+                    break
         except expat.ExpatError as error:
             self._scan.gap(f"XML that breaks off: {str(error)[:100]}", failed=True)
         except _StopError:

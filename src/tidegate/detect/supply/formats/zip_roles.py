@@ -7,13 +7,16 @@ its own content, and so is a member whose role does not fit what it holds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tidegate.detect.supply.archives.windows import Window
 from tidegate.detect.supply.formats import skops_schema, torch_export, torch_script, torch_serve
 from tidegate.detect.supply.formats.json_value import read_json
 from tidegate.detect.supply.pickles.scan import scan_pickle
 from tidegate.detect.supply.scan import Scan
+from tidegate.detect.supply.wording import examine_secrets
 
+_SCHEMA: Final = 1 << 23
 _CODE, _PICKLE, _CONFIG, _OTHER = range(4)
 
 
@@ -78,8 +81,8 @@ class Roles:
         elif self._serve and member.name == b"MAR-INF/MANIFEST.json":
             torch_serve.examine(read_json(member.body), scan)
         elif self._skops and member.name == b"schema.json":
-            value = read_json(member.body)
-            return skops_schema.examine(value, scan)
+            examine_secrets(member.body[:_SCHEMA].decode("utf-8", "replace"), scan)
+            return skops_schema.examine(read_json(member.body), scan)
         return False
 
     def _code(self, member: Member, scan: Scan) -> bool:

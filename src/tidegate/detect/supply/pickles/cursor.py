@@ -9,24 +9,19 @@ import mmap
 from collections.abc import Callable
 
 from tidegate.core.errors import CheckError
-from tidegate.detect.supply.archives.windows import Window
+from tidegate.detect.supply.archives.windows import Window, blocks
 
 Buffer = bytes | mmap.mmap | Window
 """What is examined: it has a length, slices that are bytes, ``find`` and ``rfind``."""
 
 
-_BLOCK = 1 << 20
-
-
 def first_content(data: Buffer, pos: int) -> int:
     """Return the place of the first byte from ``pos`` on that is not zero; the end without one."""
-    while pos < len(data):
-        block = data[pos : pos + _BLOCK]
+    for at, block in blocks(data, pos):
         rest = block.lstrip(b"\0")
         if rest:
-            return pos + len(block) - len(rest)
-        pos += len(block)
-    return pos
+            return at + len(block) - len(rest)
+    return max(pos, len(data))
 
 
 class MalformedError(CheckError):
