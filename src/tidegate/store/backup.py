@@ -188,10 +188,13 @@ def _aside(target: Path) -> Generator[Path]:
 
 
 def _refuse_existing(target: Path) -> None:
-    if target.exists():
-        raise UsageError(
-            "there is something here already",
-            where=str(target),
-            next_step="name a new file",
-            slug="exists",
-        )
+    # SQLite would replay the log of a store that is gone into the one that takes its place.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        found = target.with_name(target.name + suffix)
+        if found.exists() or found.is_symlink():
+            raise UsageError(
+                "there is something here already",
+                where=str(found),
+                next_step="name a new file, or move what is left of the former store away",
+                slug="exists",
+            )

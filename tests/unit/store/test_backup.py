@@ -132,3 +132,19 @@ def test_a_server_s_store_is_told_to_go_by_log(tmp_path: Path) -> None:
         assert "db export" in str(caught.value.next_step)
         with pytest.raises(UsageError):
             restore(tmp_path / "copy.db", url)
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])
+def test_what_is_left_of_a_former_store_is_not_replayed(tmp_path: Path, suffix: str) -> None:
+    """SQLite takes a log beside a database for that database's own, whoever put it there."""
+    old, copy = tmp_path / "old.db", tmp_path / "copy.db"
+    upgrade(f"sqlite:///{old}")
+    open_ledger(f"sqlite:///{old}", tmp_path).fill(10)
+    backup(f"sqlite:///{old}", copy)
+    open_ledger(f"sqlite:///{old}", tmp_path).fill(20)
+    target = tmp_path / "store.db"
+    left = target.with_name(f"store.db{suffix}")
+    left.write_bytes((tmp_path / "old.db-wal").read_bytes() if suffix == "-wal" else b"x")
+    with pytest.raises(UsageError) as caught:
+        restore(copy, f"sqlite:///{target}")
+    assert (caught.value.where, target.exists(), left.exists()) == (str(left), False, True)
