@@ -41,6 +41,7 @@ GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("demo", _START, "Run a pipeline through all seven gates, attacks included."),
     CommandGroup("scan", _START, "Look at files without a workspace: models, tables, documents."),
     CommandGroup("deps", _START, "Check what code installs: locks, origins, names, advisories."),
+    CommandGroup("image", _START, "Check what images stand on, hold, and are signed by."),
     CommandGroup("init", _START, "Start a workspace here."),
     CommandGroup("doctor", _START, "Check keys, clock, store, log and optional engines."),
     CommandGroup("ingest", _GATES, "Register sources and admit data."),
@@ -48,7 +49,7 @@ GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("train", _GATES, "Train in a confined process on admitted inputs."),
     CommandGroup("validate", _GATES, "Judge a model on two independent validation sets."),
     CommandGroup("registry", _GATES, "Scan, sign, admit and promote models."),
-    CommandGroup("serve", _GATES, "Check deployments; run the gateway."),
+    CommandGroup("serve", _GATES, "Check deployments; run the gateway or the admission webhook."),
     CommandGroup("monitor", _GATES, "Compare live traffic with the reference profile."),
     CommandGroup(
         "verify", _PROOF, "Walk from an artifact back to its sources and check each step."
@@ -63,6 +64,7 @@ GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("approve", _PEOPLE, "Sign an approval."),
     CommandGroup("waive", _PEOPLE, "Sign an exception that expires."),
     CommandGroup("quarantine", _PEOPLE, "Hold an artifact and all that derives from it."),
+    CommandGroup("model", _TOOLS, "Hash, verify and compare models tensor by tensor."),
     CommandGroup("explain", _TOOLS, "Tell about a control, a rule or an error code."),
     CommandGroup("config", _TOOLS, "Check and show the configuration and where it comes from."),
     CommandGroup("db", _TOOLS, "Upgrade, back up, restore and rebuild the store."),
@@ -109,6 +111,17 @@ def build_app(groups: Iterable[CommandGroup] = GROUPS) -> "App":
             sort_key=rank,
         )
     return app
+
+
+def describe(app: "App", name: str) -> None:
+    """Let the help of a command that has no subcommands say all that the command itself says.
+
+    The one line of ``GROUPS`` is for the list of commands, where nothing is imported. This
+    imports the command.
+    """
+    group = app[name]
+    if group.default_command is not None:
+        group.help = None  # then cyclopts reads the function's own text
 
 
 @cache

@@ -1,0 +1,161 @@
+"""``tidegate model``: what can be asked of model files without a workspace."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App
+
+from tidegate.app.reading import about, read_file
+from tidegate.cli import output
+from tidegate.cli.options import FLAT, Showing, Target
+from tidegate.core.errors import ProofError
+from tidegate.tensors.compare import TensorDiff, compare
+from tidegate.tensors.manifest import MAX_BYTES, TensorManifest, build, verify_shard
+
+app = App(name="model", help="Hash, verify and compare models tensor by tensor.")
+
+_SHOWN = 12
+_KIN = {
+    "same": "the same tensors: a renamed or re-packed copy",
+    "derived": "shares tensors with it: fine-tuned, merged, or given another head",
+    "same-shape": "the same names and shapes in other bytes: retrained, or wholly fine-tuned",
+    "unrelated": "no kin, as far as its tensors tell",
+}
+
+
+@app.command
+def tensors(
+    path: Path,
+    /,
+    *,
+    file: Target | None = None,
+    showing: Annotated[Showing, FLAT] = Showing(),
+) -> int:
+    """Hash a model tensor by tensor: one root, however it is split into files.
+
+    JSON: `root`, `tensors`, `files`, `file`; `manifest` where it goes to no file.
+
+    Args:
+        path: A safetensors file, or a folder with such files.
+        file: Write the manifest here.
+        showing: How the answer is shown.
+    """
+    with output.progress(f"hashing {path}", quiet=showing.as_json):
+        found = build(path)
+    facts = {"root": found.root, "tensors": len(found.entries), "files": len(found.files)}
+    rows = [
+        ("root", found.root),
+        ("tensors", str(len(found.entries))),
+        ("files", str(len(found.files))),
+    ]
+    if file is None:
+        shown = {} if not showing.as_json else {"manifest": found.to_json()}
+        output.emit(showing, {**facts, "file": None, **shown}, rows)
+    else:
+        output.save(file, found.to_bytes().decode())
+        output.emit(showing, {**facts, "file": str(file)}, rows)
+    return 0
+
+
+@app.command
+def verify(
+    path: Path,
+    /,
+    *,
+    manifest: Path,
+    root: str | None = None,
+    shard: bool = False,
+    showing: Annotated[Showing, FLAT] = Showing(),
+) -> int:
+    """Verify a model, or one shard of it, against its tensor manifest.
+
+    JSON: `root`, `verified`, `of`.
+
+    Args:
+        path: A safetensors file, or a folder with such files.
+        manifest: What `tidegate model tensors` wrote.
+        root: The root that was signed; without it, the manifest is believed.
+        shard: The path holds only a part of the model.
+        showing: How the answer is shown.
+    """
+    signed = _read(manifest)
+    if root is not None and signed.root != root:
+        raise ProofError(
+            "the manifest is another model's",
+            where=str(manifest),
+            cause=f"its root is {signed.root[:19]}, {root[:19]} was asked for",
+            next_step="get the manifest that goes with the root",
+            slug="other-root",
+        )
+    count = verify_shard(path, signed)
+    if not shard and count != len(signed.entries):
+        raise ProofError(
+            "tensors are missing",
+            where=str(path),
+            cause=f"{count} of {len(signed.entries)} are here",
+            next_step="fetch the rest; or say --shard",
+            slug="missing-tensors",
+        )
+    facts = {"root": signed.root, "verified": count, "of": len(signed.entries)}
+    said = f"{count} of {len(signed.entries)} tensors are the signed ones"
+    output.emit(showing, facts, [("root", signed.root), ("verified", said)])
+    return 0
+
+
+@app.command
+def diff(base: Path, ours: Path, /, *, showing: Annotated[Showing, FLAT] = Showing()) -> int:
+    """Compare two models tensor by tensor; exits with 1 where they differ.
+
+    JSON: `kinship` (same, derived, same-shape, unrelated), `base`, `ours`; `same`, a count;
+    `changed`, `recast`, `reshaped`, `added`, `removed`, `renamed` (pairs).
+
+    Args:
+        base: A safetensors file, a folder, or a manifest of `tidegate model tensors`.
+        ours: The other one, as well.
+        showing: How the answer is shown.
+    """
+    before, after = _manifest(base), _manifest(ours)
+    found = compare(before, after)
+    facts = {
+        "kinship": found.kinship.value,
+        "base": before.root,
+        "ours": after.root,
+        "same": len(found.same),
+        "changed": list(found.changed),
+        "recast": list(found.recast),
+        "reshaped": list(found.reshaped),
+        "added": list(found.added),
+        "removed": list(found.removed),
+        "renamed": [list(pair) for pair in found.renamed],
+    }
+    output.emit(showing, facts, _rows(found))
+    return 0 if before.root == after.root else 1
+
+
+def _rows(found: TensorDiff) -> list[tuple[str, str]]:
+    rows = [("kinship", _KIN[found.kinship.value]), ("same", str(len(found.same)))]
+    renamed = tuple(f"{old} → {new}" for old, new in found.renamed)
+    for name, which in (
+        ("changed", found.changed),
+        ("recast", found.recast),
+        ("reshaped", found.reshaped),
+        ("added", found.added),
+        ("removed", found.removed),
+        ("renamed", renamed),
+    ):
+        if which:
+            more = f" and {len(which) - _SHOWN} more" if len(which) > _SHOWN else ""
+            rows.append((name, f"{len(which)}: {', '.join(which[:_SHOWN])}{more}"))
+    return rows
+
+
+def _manifest(path: Path) -> TensorManifest:
+    return _read(path) if path.suffix == ".json" else build(path)
+
+
+def _read(path: Path) -> TensorManifest:
+    named = "name a file that `tidegate model tensors --file` wrote"
+    with about(path):
+        return TensorManifest.parse(
+            read_file(path, what="the tensor manifest", limit=MAX_BYTES, next_step=named)
+        )
