@@ -202,6 +202,27 @@ def test_yaml_that_names_code_and_cannot_be_read_is_a_gap() -> None:
     assert scan_bytes(b"_target_: [\n  a: }\n", "x").status is Status.INCONCLUSIVE
 
 
+ODD_JSON = {
+    "a key twice": '{"auto_map": {}, "auto_map": {"a": "b.c"}}',
+    "a number that is none": '{"x": NaN, "auto_map": {"a": "b.c"}}',
+    "a comma too many": '{"_target_": "os.system",}',
+    "a comment": '{// c\n"auto_map": {"a": "b.c"}}',
+    "a value a line": '{"a": 1}\n{"_target_": "os.system"}\n',
+    "deep": '{"a":' * 70 + '{"_target_": "os.system"}' + "}" * 70,
+}
+
+
+@pytest.mark.parametrize("name", ODD_JSON)
+def test_json_that_only_other_readers_take_is_examined(name: str) -> None:
+    assert rules_of(ODD_JSON[name].encode()) == {"config-code"}
+
+
+def test_xml_needs_no_declaration_to_be_examined() -> None:
+    assert rules_of(b'<!-- c --><PMML><Apply function="a.B"/></PMML>') == {"config-target"}
+    card = b'<div align="center">\n<img src="x.png">\n</div>\n\n# Model\n'
+    assert scan_bytes(card, "x").status is Status.CLEAN
+
+
 def test_entities_that_multiply_are_not_expanded() -> None:
     levels = "".join(f'<!ENTITY a{i + 1} "{f"&a{i};" * 10}">' for i in range(9))
     text = f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a0 "ha">{levels}]><a>&a9;</a>'
@@ -448,11 +469,27 @@ def test_xgboost_models_are_numbers_and_texts() -> None:
     assert scan_bytes(endless, "x").status is Status.INCONCLUSIVE
 
 
-def test_the_old_binary_format_of_xgboost_is_a_gap_that_says_what_to_do() -> None:
-    names = b"".join(len(n).to_bytes(8, "little") + n for n in (b"binary:logistic", b"gbtree"))
-    report = scan_bytes(b"binf" + bytes(136) + names + bytes(99), "x")
-    assert (report.status, report.files[0].format) == (Status.INCONCLUSIVE, "xgboost-binary")
-    assert "UBJSON" in report.files[0].gaps[0]
+def old_xgboost(*, attribute: bytes = b"note", nodes: int = 2, tail: bytes = b"") -> bytes:
+    """Write a model of one tree as XGBoost did before UBJSON."""
+
+    def text(raw: bytes) -> bytes:
+        return len(raw).to_bytes(8, "little") + raw
+
+    learner_ = bytes(12) + (1).to_bytes(4, "little") + bytes(120)
+    trees = (1).to_bytes(4, "little") + bytes(156)
+    tree = bytes(4) + nodes.to_bytes(4, "little") + bytes(140 + 2 * 36)
+    attributes = (1).to_bytes(8, "little") + text(b"key") + text(attribute)
+    body = text(b"binary:logistic") + text(b"gbtree") + trees + tree + bytes(4) + attributes
+    return b"binf" + learner_ + body + tail
+
+
+def test_the_old_binary_format_of_xgboost_is_walked_to_its_end() -> None:
+    report = scan_bytes(old_xgboost(), "x")
+    assert (report.status, report.files[0].format) == (Status.CLEAN, "xgboost-binary")
+    assert rules_of(old_xgboost(tail=b"more")) == {"trailing-data"}
+    assert rules_of(old_xgboost(attribute=b"import os; os.system('id')")) == {"metadata-content"}
+    assert scan_bytes(old_xgboost(nodes=1 << 31), "x").status is Status.INCONCLUSIVE
+    assert scan_bytes(old_xgboost()[:-3], "x").status is Status.INCONCLUSIVE
 
 
 def test_a_broken_catboost_model_is_told() -> None:

@@ -17,6 +17,7 @@ from tidegate.detect.supply.formats import (
     numpy_file,
     oci_manifest,
     safetensors_file,
+    xgboost_binary,
     xgboost_ubj,
 )
 from tidegate.detect.supply.formats.text_scan import decode, scan_if_text
@@ -87,7 +88,7 @@ _EXAMINERS: Final[tuple[_Examiner, ...]] = (
     ("tar", tar_scan.looks_like, tar_scan.scan_tar),
     ("catboost", catboost_file.looks_like, catboost_file.scan_catboost),
     ("ubjson", xgboost_ubj.looks_like, xgboost_ubj.scan_ubj),
-    ("xgboost-binary", xgboost_ubj.is_deprecated, xgboost_ubj.scan_deprecated),
+    ("xgboost-binary", xgboost_binary.looks_like, xgboost_binary.scan_binary),
 )
 
 

@@ -68,8 +68,10 @@ def scan_text(text: str, scan: Scan) -> str:
         value = read_json(raw)
         if isinstance(value, dict | list):
             return xgboost_json.examine(value, scan) or examine_tree(value, scan) or "json"
+        # Other readers take what ours refuses (a key twice, NaN, comments), so its keys count.
+        scan_long_json(raw, scan)
         if not fits(raw):
-            return scan_long_json(raw, scan)
+            return "json"
     if lightgbm_text.looks_like(text):
         return lightgbm_text.examine(text, scan)
     return _plain(text, scan)

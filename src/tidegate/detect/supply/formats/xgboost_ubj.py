@@ -1,4 +1,4 @@
-"""Examines XGBoost's binary formats: Universal Binary JSON, and the deprecated one of a learner.
+"""Examines XGBoost's Universal Binary JSON.
 
 UBJSON (https://ubjson.org, draft 12) as XGBoost writes it: lengths of any integer type, typed
 arrays as raw numbers, no high-precision numbers. Numbers are passed over, texts are examined.
@@ -17,9 +17,6 @@ _WORDS: Final[dict[bytes, Json]] = {b"Z": None, b"T": True, b"F": False}
 _DEPTH: Final = 32
 _PARTS: Final = 300_000
 _TEXT: Final = 1 << 20
-_OLD: Final = (b"binf", b"bs64")
-_OLD_NAMES: Final = (b"gbtree", b"gblinear", b"dart")
-_OLD_HEADER: Final = 136
 _NAME_ROOM: Final = 128
 
 
@@ -140,23 +137,3 @@ class _Reader:
         if count < 0 or count > len(self.data) - self.at:
             raise MalformedError("a count beyond the file", self.at)
         return count
-
-
-def is_deprecated(data: Buffer) -> bool:
-    """Tell whether content is XGBoost's old binary format: its frame of names is unmistakable."""
-    start = 4 if data[:4] in _OLD else 0
-    at = start + _OLD_HEADER
-    first = int.from_bytes(data[at : at + 8], "little")
-    if not 0 < first < _NAME_ROOM:
-        return False
-    second = int.from_bytes(data[at + 8 + first : at + 16 + first], "little")
-    name = data[at + 16 + first : at + 16 + first + second] if second < _NAME_ROOM else b""
-    return name in _OLD_NAMES
-
-
-def scan_deprecated(_data: Buffer, scan: Scan) -> None:
-    """Tell the gap."""
-    scan.gap(
-        "XGBoost's old binary format is not examined; load it in XGBoost 3.0 or earlier, and save"
-        " it as UBJSON"
-    )

@@ -3,6 +3,7 @@
 expat reads it piece by piece, and is told to resolve nothing.
 """
 
+import re
 from typing import Final
 from xml.parsers import expat
 
@@ -15,16 +16,23 @@ from tidegate.detect.supply.wording import examine_payload, examine_secrets
 _DEPTH: Final = 200
 _INCLUDE: Final = "http://www.w3.org/2001/XInclude"
 _XSLT: Final = "http://www.w3.org/1999/XSL/Transform"
+_HEAD: Final = 1 << 16
+_MARKS: Final = re.compile(rb"<(?:[\w.-]+:)?PMML\b|<!DOCTYPE(?!\s+html\b)|<!ATTLIST", re.IGNORECASE)
 _TEXT: Final = 1 << 16
 _TOKEN: Final = 1 << 23
 
 
 def looks_like(data: Buffer) -> bool:
-    """Tell whether text begins like an XML document; HTML is none."""
-    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip()
+    """Tell whether text is an XML document: by its declaration, its entities, or PMML's root.
+
+    HTML is none, and neither is Markdown that begins with a tag.
+    """
+    head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"<?xml"):
         return True
-    return head.startswith(b"<!DOCTYPE") and not head[9:].lstrip().lower().startswith(b"html")
+    if not head.startswith(b"<"):
+        return False
+    return _MARKS.search(head) is not None or data.find(b"<!ENTITY") >= 0
 
 
 def scan_xml(data: Buffer, scan: Scan) -> str:
