@@ -11,9 +11,10 @@ have been. So whoever relies on *nothing else was said* asks here.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tidegate.core.attest.uris import GATE, TEST_RESULT
+from tidegate.core.canonical import Json
 
 _STATEMENTS = frozenset({"attestation", "drill"})
 
@@ -39,12 +40,14 @@ class Places:
     def extend(self, entries: Iterable[bytes]) -> None:
         """Take up the entries that follow, each proved by the caller.
 
-        Entries of kinds that this version does not know are passed over: nothing rests on them.
+        Entries that this version does not know, or that are no entries at all, are passed over:
+        nothing rests on them, and who can write to the store stops nobody with them.
         """
         for entry in entries:
             # Not Entry.parse: it costs ten times as much, and who reads the entry parses it.
-            said = json.loads(entry)
-            kind, index, subjects = said.get("kind"), self.size, said.get("subjects", ())
+            said = _said(entry)
+            kind, index = str(said.get("kind")), self.size
+            subjects = _texts(said.get("subjects"))
             statement = kind in _STATEMENTS and said.get("predicateType") == GATE
             self._note_time(index, said.get("time"))
             if kind == "directive":
@@ -76,3 +79,15 @@ class Places:
             self._latest = time
         else:
             self.backdated.add(index)
+
+
+def _said(entry: bytes) -> Mapping[str, Json]:
+    try:
+        said = json.loads(entry)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _texts(value: Json) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
