@@ -19,6 +19,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tidegate.detect.drift.rules": ("TG-MON-01",),
         "tidegate.detect.fairness.source_rules": ("TG-VAL-01",),
         "tidegate.detect.fairness.subgroup_rules": ("TG-VAL-02",),
+        "tidegate.detect.images.rules": ("TG-REG-06",),
         "tidegate.detect.prompt.rules": ("TG-SRV-04", "TG-SRV-05"),
         "tidegate.detect.supply.rules": ("TG-REG-03",),
         "tidegate.detect.tabular.overlap_rules": ("TG-PRE-05",),
