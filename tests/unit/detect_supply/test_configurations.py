@@ -109,6 +109,29 @@ TEXTS: dict[str, tuple[str, str, set[str]]] = {
     "a module of torch": ('{"_target_": "torch.nn.Linear"}', "json", set()),
     "hyperpyyaml": ("a: !new:my.Net\n  x: 1\n", "text", {"config-target"}),
     "hyperpyyaml that calls": ("a: !apply:os.system [id]\n", "text", {"config-target"}),
+    "yaml with an escaped key": (
+        '"\\x5ftarget_": "os.system"\n',
+        "text",
+        {"config-target"},
+    ),
+    "yaml in braces": ("{m: {_target_: os.popen}}", "text", {"config-target"}),
+    "yaml with a mark before its key": (
+        "a:\n  ? _target_\n  : os.system\n",
+        "text",
+        {"config-target"},
+    ),
+    "yaml that merges": (
+        "b: &b {_target_: os.popen}\nm:\n  <<: *b\n",
+        "text",
+        {"config-target"},
+    ),
+    "remote code by a number": ('{"trust_remote_code": 1}', "json", {"config-code"}),
+    "no remote code": ('{"trust_remote_code": "false"}', "json", set()),
+    "pip options in an environment": (
+        "dependencies:\n- pip:\n  - --extra-index-url https://e.example\n",
+        "conda-environment",
+        {"config-reference"},
+    ),
     "yaml that is no yaml": ("_target_: [\n  a: }\n", "text", set()),
     "adapter": ('{"base_model_name_or_path": "org/base", "peft_type": "LORA"}', "json", set()),
     "adapter on a share": (
@@ -208,13 +231,14 @@ ODD_JSON = {
     "a comma too many": '{"_target_": "os.system",}',
     "a comment": '{// c\n"auto_map": {"a": "b.c"}}',
     "a value a line": '{"a": 1}\n{"_target_": "os.system"}\n',
+    "an escape and a key twice": '{"a": 1, "a": 1, "\\u005ftarget_": "os.system"}',
     "deep": '{"a":' * 70 + '{"_target_": "os.system"}' + "}" * 70,
 }
 
 
 @pytest.mark.parametrize("name", ODD_JSON)
 def test_json_that_only_other_readers_take_is_examined(name: str) -> None:
-    assert rules_of(ODD_JSON[name].encode()) == {"config-code"}
+    assert "config-code" in rules_of(ODD_JSON[name].encode())
 
 
 def test_xml_needs_no_declaration_to_be_examined() -> None:
@@ -380,6 +404,18 @@ SCRIPTS = {
     "a class of no code": (b"x", PICKLE.replace(b"Net", b"Bad"), {"pickle-new"}),
     "a call": (b"x", b"\x80\x02cos\nsystem\n)R.", {"pickle-call"}),
     "an operator in a text": (b'"ops.mine.run"', PICKLE, set()),
+    "spaces": (b'torch . from_file("x")', PICKLE, {"torchscript-operator"}),
+    "another name for it": (b"torch.from_file", PICKLE, {"torchscript-operator"}),
+    "a quote in a comment": (
+        b'x # "\n    y = torch.from_file(x) # "',
+        PICKLE,
+        {"torchscript-operator"},
+    ),
+    "quotes of three": (
+        b'"""a" """; y = torch.from_file(x); """ "b"""',
+        PICKLE,
+        {"torchscript-operator"},
+    ),
 }
 
 

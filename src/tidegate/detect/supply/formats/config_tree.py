@@ -20,6 +20,7 @@ from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_payload
 
 _CODE_KEYS: Final = ("auto_map", "custom_pipelines", "custom_objects")
+_NO: Final = (None, False, 0, "", "0", "false", "False", "no", "off")
 _LAMBDA_CLASSES: Final = ("Lambda", "TFOpLambda", "SlicingOpLambda")
 _TELLING: Final = (
     frozenset(_CODE_KEYS)
@@ -32,7 +33,11 @@ _Examine = Callable[[dict[str, Json], Scan], None]
 
 
 def _is_environment(value: dict[str, Json]) -> bool:
-    return isinstance(value.get("dependencies"), list) and bool(value.keys() & {"channels", "name"})
+    listed = value.get("dependencies")
+    if not isinstance(listed, list):
+        return False
+    pip = any(isinstance(item, dict) and "pip" in item for item in listed)
+    return pip or bool(value.keys() & {"channels", "name"})
 
 
 _KINDS: Final[tuple[tuple[str, Callable[[dict[str, Json]], bool], _Examine], ...]] = (
@@ -77,7 +82,7 @@ def _object(item: dict[str, Json], scan: Scan) -> None:
     for key in _CODE_KEYS:
         if item.get(key):
             scan.find("config-code", f"{key} names code that comes with the model")
-    if item.get("trust_remote_code") is True:
+    if item.get("trust_remote_code") not in _NO:
         scan.find("config-code", "it asks to trust remote code")
     if item.get("class_name") in _LAMBDA_CLASSES and "config" in item:
         scan.find("config-code", "a Keras Lambda layer carries code")

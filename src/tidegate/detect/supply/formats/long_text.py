@@ -22,10 +22,13 @@ _OVERLAP: Final = 1 << 12
 _TEMPLATE: Final = 1 << 18
 _CONTROLS: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_CODE_KEYS: Final = (
+    "auto_map", "custom_pipelines", "custom_objects", "_target_", "loader_module", "auto_mapping",
+    "class_path", "trust_remote_code",
+)  # fmt: skip
 _KEYS: Final = re.compile(
-    rb'"(?:auto_map|custom_pipelines|custom_objects|_target_|loader_module|auto_mapping'
-    rb'|class_path)"\s*:\s*[^\s,}]'
-    rb'|"trust_remote_code"\s*:\s*true|"class_name"\s*:\s*"(?:TFOpLambda|Lambda|SlicingOpLambda)"'
+    rb'"(?:%s)"\s*:\s*[^\s,}]' % "|".join(_CODE_KEYS[:-1]).encode()
+    + rb'|"trust_remote_code"\s*:\s*true|"class_name"\s*:\s*"(?:TFOpLambda|Lambda|SlicingOpLambda)"'
 )
 _TAG: Final = re.compile(rb"!!?python/|^\s*_target_\s*:", re.MULTILINE)
 _SOURCE: Final = re.compile(
@@ -68,8 +71,11 @@ def scan_long_json(data: Buffer, scan: Scan) -> str:
 
 def _text(at: int, text: bytes, scan: Scan) -> None:
     """Examine one string of a long document."""
-    if (b"{{" in text or b"{%" in text) and len(text) > _LONGEST_MARK:
-        examine_template(_unquoted(text)[:_TEMPLATE], scan, strict=b"{%" in text)
+    shown = _unquoted(text) if b"\\" in text else text[1:-1].decode("utf-8", "replace")
+    if b"\\" in text and shown in _CODE_KEYS:
+        scan.find("config-code", "a key names code to load, in escapes", at)
+    if len(shown) > _LONGEST_MARK and ("{{" in shown or "{%" in shown):
+        examine_template(shown[:_TEMPLATE], scan, strict="{%" in shown)
     if len(text) > 64:  # noqa: PLR2004 - shorter holds no program
         examine_payload(text[1:80].decode("ascii", "replace"), scan)
     if len(text) > _TEMPLATE:

@@ -26,7 +26,7 @@ _LOADERS: Final = words("""
 _CODE: Final = ("code", "model_code_path", "code_paths", "code_path")
 _PATHS: Final = words("""
     data model_path path pickled_model model_data model_binary tf_saved_model_dir extra_files
-    saved_model_dir model_weights snapshot_location
+    saved_model_dir model_weights snapshot_location env conda virtualenv
 """)
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 

@@ -19,16 +19,16 @@ _SPEC: Final = re.compile(
 )
 _HASH: Final = re.compile(r"--hash=\w+:[0-9a-f]+(?:\s*\\)?")
 _OPTIONS: Final = (
-    (("--index-url", "-i ", "--extra-index-url"), "names an index of its own"),
-    (("--find-links", "-f "), "names a place to find packages"),
+    (("--index-url", "-i", "--extra-index-url"), "names an index of its own"),
+    (("--find-links", "-f"), "names a place to find packages"),
     (("--trusted-host",), "turns TLS checks off"),
-    (("-e ", "--editable"), "installs a package from source"),
-    (("-r ", "--requirement", "-c ", "--constraint"), "includes another file"),
+    (("-e", "--editable"), "installs a package from source"),
+    (("-r", "--requirement", "-c", "--constraint"), "includes another file"),
 )
 _CHANNELS: Final = words("conda-forge defaults nodefaults pytorch nvidia anaconda main bioconda")
 _LINES: Final = 5_000
 _EVIDENCE: Final = re.compile(
-    r"^(?:-[a-z] |--[a-z-]+[ =])|[\w\]][ ]?[=<>~!]=|[\w\]] @ |^(?:git|hg|svn|bzr)\+|#egg="
+    r"^(?:-[a-z]\s*[\w./]|--[a-z-]+[ =])|[\w\]][ ]?[=<>~!]=|[\w\]] @ |^(?:git|hg|svn|bzr)\+|#egg="
 )
 """What makes a list of words one of requirements: a version, an option, a repository."""
 

@@ -28,9 +28,7 @@ _SOURCE: Final = re.compile(
     re.MULTILINE,
 )
 _YAML_TAG: Final = re.compile(r"!!?python/|!<tag:yaml\.org,2002:python/")
-_YAML_LINE: Final = re.compile(
-    r"^[ \t]*(?:- )*[\"']?[\w$./@-]{1,80}[\"']?[ \t]*:(?:[ \t]|$)", re.MULTILINE
-)
+_YAML_MARK: Final = re.compile(r":(?:[ \t\r\n]|$)")
 _YAML_RISK: Final = re.compile(
     r"_target_|\bauto_map\b|\bloader_module\b|\btrust_remote_code\b|\bclass_path\b|!(?:new|apply|name)"
 )
@@ -96,7 +94,7 @@ def _plain(text: str, scan: Scan) -> str:
 
 def _yaml(text: str, scan: Scan) -> str | None:
     """Examine a text as YAML where it looks like it."""
-    if not _YAML_LINE.search(text):
+    if not _YAML_MARK.search(text):
         return None
     read = read_yaml(text)
     for tag, value, line in read.tags:
