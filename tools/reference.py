@@ -14,7 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tidegate.cli import GROUPS, build_app
+from cyclopts import App
+
+from tidegate.cli import GROUPS, build_app, describe
 from tidegate.config import schema
 from tidegate.config.environment import variables
 from tidegate.core.errors import EXIT_PRECEDENCE
@@ -42,7 +44,10 @@ EXIT_MEANING: Mapping[int, str] = {
 def cli_page() -> str:
     """Every command with its options, as ``--help`` has them."""
     present = [group for group in GROUPS if find_spec(group.target.partition(":")[0])]
-    pages = build_app(present).generate_docs(output_format="markdown", recursive=True)
+    app = build_app(present)
+    for words in _commands(app):
+        describe(app, words)
+    pages = app.generate_docs(output_format="markdown", recursive=True)
     return "# Command line\n\n" + pages.partition("\n")[2].lstrip() + "\n"
 
 
@@ -160,6 +165,13 @@ def main() -> int:
     for name, page in PAGES.items():
         (FOLDER / name).write_text(NOTE + page(), encoding="utf-8")
     return 0
+
+
+def _commands(app: App, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name in app:
+        if not name.startswith("-"):
+            yield (*before, name)
+            yield from _commands(app[name], (*before, name))
 
 
 def _target(field: Mapping[str, Any]) -> str:

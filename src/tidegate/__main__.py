@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 
-from tidegate.cli import GROUPS, build_app, output
+from tidegate.cli import GROUPS, build_app, describe, output
 from tidegate.core.errors import StoreError, SubjectError, TidegateError, UsageError
 from tidegate.telemetry import redact
 from tidegate.version import __version__
@@ -71,8 +71,12 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
     >>> wants_json(["scan", "x", "--format", "json"]), wants_json(["scan", "--format=text"])
     (True, False)
+    >>> wants_json(["scan", "x", "--json"]), wants_json(["train", "run", "--", "x", "--json"])
+    (True, False)
     """
     before = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    if "--json" in before:
+        return True
     asked = [after for word, after in pairwise(before) if word == "--format"]
     asked += [word.partition("=")[2] for word in before if word.startswith("--format=")]
     return any(form in {"json", "jsonl"} for form in asked)
@@ -89,6 +93,7 @@ def _dispatch(arguments: list[str]) -> int:
     from cyclopts import CycloptsError  # noqa: PLC0415 - not needed for --version
 
     try:
+        describe(app, arguments)
         result = app(arguments)
     except CycloptsError as error:
         raise _usage(error, command) from None
@@ -97,9 +102,10 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _unknown_command(command: str) -> UsageError:
     names = [*_HELP_FLAGS, "--version", *(group.name for group in GROUPS)]
-    close = get_close_matches(command, names, n=1)
+    flag = command.startswith("-")
+    close = get_close_matches(command, names, n=1, cutoff=0.75 if flag else 0.6)
     hint = f"did you mean `tidegate {close[0]}`?" if close else "see `tidegate --help`"
-    if command.startswith("-"):
+    if flag:
         cause = "options come after the command"
         return UsageError(
             f"unknown option {command}", cause=cause, next_step=hint, slug="arguments"
@@ -109,8 +115,10 @@ def _unknown_command(command: str) -> UsageError:
 
 def _usage(error: Exception, command: str) -> UsageError:
     problem, _, hint = str(error).partition(" Did you mean ")
-    help_call = f"tidegate {command} --help" if command[:1] != "-" else "tidegate --help"
-    step = f"did you mean {hint}" if hint else f"see `{help_call}`"
+    chain = " ".join(getattr(error, "command_chain", None) or (command,))
+    help_call = f"tidegate {chain} --help" if command[:1] != "-" else "tidegate --help"
+    close = hint.partition(" Available commands: ")[0]
+    step = f"did you mean {close}" if close else f"see `{help_call}`"
     return UsageError(problem.rstrip("."), next_step=step, slug="arguments")
 
 

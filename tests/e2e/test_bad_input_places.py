@@ -21,7 +21,7 @@ def things(site: Site, tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
 
 
-_WITH_JSON = """
+_COMMANDS = """
 ingest admit data.csv
 prepare run --input a=data.csv --output out -- true
 train run --input a=data.csv --output out -- true
@@ -47,8 +47,6 @@ policy explain 2
 db info
 db rebuild
 doctor
-"""
-_WITHOUT_JSON = """
 ingest source list
 ingest source add s --tier web --owner o
 registry list
@@ -74,30 +72,29 @@ quarantine add data.csv --reason x
 db upgrade
 db backup b.db
 db restore data.csv
-db export
+db export out
 db import data.csv
 """
 
 
-def _in_bare(lines: str, *, json: bool) -> list[Case]:
+def _in_bare(lines: str) -> list[Case]:
     found = []
     for line in lines.strip().splitlines():
         before, dashes, command = line.partition(" -- ")
-        found.append(Case(f"{before} -C bare{dashes}{command}", 2, _NONE, "bare", json=json))
+        found.append(Case(f"{before} -C bare{dashes}{command}", 2, _NONE, "bare"))
     return found
 
 
-@table(*_in_bare(_WITH_JSON, json=True), *_in_bare(_WITHOUT_JSON, json=False))
+@table(*_in_bare(_COMMANDS))
 def test_without_a_workspace_a_command_says_how_to_begin_one(case: Case, cli: Cli) -> None:
     refused(cli, case)
 
 
 @table(
-    Case("init ws --unsealed", 2, "TG-USE/workspace-exists", "ws", json=False),
-    Case("init new --unsealed --principal a=king", 2, "TG-USE/bad-role", "a=king", json=False),
-    Case("init new --unsealed --principal 'a b'", 2, "TG-USE/bad-principal", "a b", json=False),
-    Case("init new --unsealed --principal a --principal a", 2, "TG-USE/key-exists", "a",
-         json=False),
+    Case("init ws --unsealed", 2, "TG-USE/workspace-exists", "ws"),
+    Case("init new --unsealed --principal a=king", 2, "TG-USE/bad-role", "a=king"),
+    Case("init new --unsealed --principal 'a b'", 2, "TG-USE/bad-principal", "a b"),
+    Case("init new --unsealed --principal a --principal a", 2, "TG-USE/key-exists", "a"),
 )  # fmt: skip
 def test_a_workspace_is_not_begun_twice_nor_half(case: Case, cli: Cli) -> None:
     refused(cli, case)
@@ -130,12 +127,12 @@ STORES: dict[str, tuple[Callable[[Path], object], str, int, str]] = {
     "that is gone": (Path.unlink, "TG-STO/missing", 6, "path"),
 }  # fmt: skip
 _USES = (
-    ("log show -C ws", True),
-    ("ingest admit data.csv -C ws", True),
-    ("approve data.csv --for ingest/admit --reason x -C ws", False),
-    ("verify data.csv -C ws", True),
-    ("keys new cy -C ws", True),
-    ("db export out -C ws", False),
+    "log show -C ws",
+    "ingest admit data.csv -C ws",
+    "approve data.csv --for ingest/admit --reason x -C ws",
+    "verify data.csv -C ws",
+    "keys new cy -C ws",
+    "db export out -C ws",
 )
 
 
@@ -146,8 +143,8 @@ def test_a_store_that_cannot_be_used_is_left_as_it_is(kind: str, site: Site, cli
     for suffix in ("-wal", "-shm"):
         store.with_name(store.name + suffix).unlink(missing_ok=True)
     spoil(store)
-    for line, json in _USES:
-        ran = refused(cli, Case(line, code, error, "tidegate.db", json=json))
+    for line in _USES:
+        ran = refused(cli, Case(line, code, error, "tidegate.db"))
         assert step in ran.part("next"), ran
     doctor = cli("doctor", "-C", "ws", "--format", "json")
     assert doctor.code == 1, doctor
@@ -158,12 +155,12 @@ def test_a_newer_store_is_neither_upgraded_nor_copied_back(site: Site, cli: Cli)
     store = site.root / ".tidegate/tidegate.db"
     assert cli("db", "backup", "copy.db", "-C", "ws").code == 0
     _schema("9999")(store)
-    refused(cli, Case("db upgrade -C ws", 6, "TG-STO/newer-schema", "tidegate.db", json=False))
+    refused(cli, Case("db upgrade -C ws", 6, "TG-STO/newer-schema", "tidegate.db"))
     shutil.move(store, cli.folder / "away.db")
     _schema("9999")(cli.folder / "copy.db")
-    refused(cli, Case("db restore copy.db -C ws", 6, "TG-STO/newer-schema", "copy.db", json=False))
+    refused(cli, Case("db restore copy.db -C ws", 6, "TG-STO/newer-schema", "copy.db"))
     (cli.folder / "junk.db").write_bytes(b"junk" * 5_000)
-    junk = Case("db restore junk.db -C ws", 6, "TG-STO/not-a-database", "junk.db", json=False)
+    junk = Case("db restore junk.db -C ws", 6, "TG-STO/not-a-database", "junk.db")
     refused(cli, junk)
 
 
@@ -213,7 +210,7 @@ def test_a_misspelt_variable_is_refused(name: str, site: Site, cli: Cli) -> None
     for line in (*_READ, "config check -C ws", "doctor -C ws"):
         ran = refused(given, Case(line, 2, error, name))
         assert step in ran.part("next"), ran
-    refused(given, Case("init new --unsealed", 2, error, name, json=False))
+    refused(given, Case("init new --unsealed", 2, error, name))
 
 
 def test_a_variable_counts_from_the_first_command_on(cli: Cli) -> None:

@@ -52,29 +52,27 @@ _SETS = "--set a=data.csv --set b=closed.csv --label-column b"
     Case(f"registry admit half --name m --version 1 {_WS}", 4, _CLOSED, "b.pkl"),
     Case(f"serve check closed.csv --deployed-as m/prod {_WS}", 4, _CLOSED, "closed.csv"),
     Case("serve gateway events closed", 2, "TG-SUB/no-spool", "closed"),
-    Case("serve gateway key acme --file closed/k", 2, "TG-USE/key-file", "closed/k", json=False),
-    Case("monitor profile closed.csv --output p.json", 4, _CLOSED, "closed.csv", json=False),
+    Case("serve gateway key acme --file closed/k", 2, "TG-USE/key-file", "closed/k"),
+    Case("monitor profile closed.csv --output p.json", 4, _CLOSED, "closed.csv"),
     Case(f"verify closed.csv {_WS}", 4, _CLOSED, "closed.csv"),
     Case("verify --evidence closed.csv data.csv", 4, _CLOSED, "closed.csv"),
     Case(f"log verify-proof closed.csv {_WS}", 4, _CLOSED, "closed.csv"),
-    Case(f"log cosign closed.csv {_WS}", 4, _CLOSED, "closed.csv", json=False),
+    Case(f"log cosign closed.csv {_WS}", 4, _CLOSED, "closed.csv"),
     Case(f"graph taint closed {_WS}", 4, _CLOSED, "closed"),
-    Case(f"evidence export closed.csv {_WS}", 4, _CLOSED, "closed.csv", json=False),
-    Case(f"approve closed.csv --for ingest/admit --reason x {_WS}", 4, _CLOSED, "closed.csv",
-         json=False),
-    Case(f"quarantine add half --reason x {_WS}", 4, _CLOSED, "b.pkl", json=False),
+    Case(f"evidence export closed.csv {_WS}", 4, _CLOSED, "closed.csv"),
+    Case(f"approve closed.csv --for ingest/admit --reason x {_WS}", 4, _CLOSED, "closed.csv"),
+    Case(f"quarantine add half --reason x {_WS}", 4, _CLOSED, "b.pkl"),
     Case(f"keys new cy --public closed.csv {_WS}", 4, _CLOSED, "closed.csv"),
     Case("policy check closed.csv", 2, "TG-POL/unreadable", "closed.csv"),
-    Case(f"db import closed.csv {_WS}", 2, _CLOSED, "closed.csv", json=False),
+    Case(f"db import closed.csv {_WS}", 2, _CLOSED, "closed.csv"),
     Case(f"approve data.csv --for ingest/admit --reason x --passphrase-file closed.csv {_WS}", 1,
-         "TG-ACC/passphrase", "closed.csv", json=False),
-    Case("scan data.csv --format sarif --output closed/s", 2, "TG-USE/output", "closed/s",
-         json=False),
-    Case(f"trust export closed/t {_WS}", 2, "TG-USE/output", "closed/t", json=False),
-    Case(f"log export closed {_WS}", 6, "TG-STO/read", "closed", json=False),
-    Case(f"db backup closed/b.db {_WS}", 2, "TG-SUB/path", "closed/b.db", json=False),
-    Case("init closed/ws --unsealed", 2, "TG-SUB/path", "closed", json=False),
-    Case("demo closed/d", 2, "TG-SUB/path", "closed", json=False),
+         "TG-ACC/passphrase", "closed.csv"),
+    Case("scan data.csv --format sarif --output closed/s", 2, "TG-USE/output", "closed/s"),
+    Case(f"trust export closed/t {_WS}", 2, "TG-USE/output", "closed/t"),
+    Case(f"log export closed {_WS}", 6, "TG-STO/read", "closed"),
+    Case(f"db backup closed/b.db {_WS}", 2, "TG-SUB/path", "closed/b.db"),
+    Case("init closed/ws --unsealed", 2, "TG-SUB/path", "closed"),
+    Case("demo closed/d", 2, "TG-SUB/path", "closed"),
 )  # fmt: skip
 def test_what_may_not_be_read_or_written_is_named(case: Case, owner: Cli) -> None:
     refused(owner, case)
@@ -115,7 +113,7 @@ def test_a_store_that_may_only_be_read_takes_nothing(owner: Cli) -> None:
     (home / "tidegate.db").chmod(0o400)
     home.chmod(0o500)
     line = f"approve data.csv --for ingest/admit --reason x {_WS}"
-    refused(owner, Case(line, 6, "TG-STO/read-only", "tidegate.db", json=False))
+    refused(owner, Case(line, 6, "TG-STO/read-only", "tidegate.db"))
 
 
 _FULL = """\

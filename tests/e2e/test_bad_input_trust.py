@@ -18,12 +18,12 @@ from tidegate.core.policy.directives import Quarantine
 _WS = "-C ws"
 _DIGEST = "sha256:" + "ab" * 32
 _ACTS = (
-    (f"approve {_DIGEST} --for ingest/admit --reason x {_WS}", False),
-    (f"quarantine add {_DIGEST} --reason x {_WS}", False),
-    (f"waive grant TG-ING-02 --reason x --owner o {_WS}", False),
-    (f"ingest admit ws/data.csv {_WS}", True),
-    (f"registry admit ws/data.csv --name m --version 1 {_WS}", True),
-    (f"serve check ws/data.csv --deployed-as m/prod {_WS}", True),
+    f"approve {_DIGEST} --for ingest/admit --reason x {_WS}",
+    f"quarantine add {_DIGEST} --reason x {_WS}",
+    f"waive grant TG-ING-02 --reason x --owner o {_WS}",
+    f"ingest admit ws/data.csv {_WS}",
+    f"registry admit ws/data.csv --name m --version 1 {_WS}",
+    f"serve check ws/data.csv --deployed-as m/prod {_WS}",
 )
 
 
@@ -121,14 +121,14 @@ def test_without_a_whole_trust_root_nothing_is_done(kind: str, site: Site, cli: 
     else:
         path.write_bytes(damage(path.read_bytes()))
     says = "trust.json" if error == "TG-VER/wrong-anchor" else name
-    for line, json_too in (*_ACTS, (f"log show {_WS}", True), (f"trust show {_WS}", True)):
-        refused(cli, Case(line, 5, error, says, json=json_too))
+    for line in (*_ACTS, f"log show {_WS}", f"trust show {_WS}"):
+        refused(cli, Case(line, 5, error, says))
 
 
 def test_a_key_that_the_trust_root_does_not_name_signs_nothing(site: Site, cli: Cli) -> None:
     site.open().keys.create("eve", passphrase=None)
-    for line, json_too in _ACTS:
-        refused(cli, Case(f"{line} --as eve", 5, "TG-VER/unknown-key", "trust root", json=json_too))
+    for line in _ACTS:
+        refused(cli, Case(f"{line} --as eve", 5, "TG-VER/unknown-key", "trust root"))
 
 
 def test_a_key_whose_time_is_over_signs_nothing(site: Site, cli: Cli) -> None:
@@ -138,8 +138,8 @@ def test_a_key_whose_time_is_over_signs_nothing(site: Site, cli: Cli) -> None:
     _end(site, "ana")
     with pytest.raises(TrustError, match="another trust root"):
         stale.act(Quarantine(digest=_DIGEST, reason="too late"))
-    for line, json_too in _ACTS:
-        refused(cli, Case(f"{line} --as ana", 5, "TG-VER/expired", "of ana", json=json_too))
+    for line in _ACTS:
+        refused(cli, Case(f"{line} --as ana", 5, "TG-VER/expired", "of ana"))
 
 
 def _end(site: Site, principal: str) -> None:
@@ -155,17 +155,15 @@ def _end(site: Site, principal: str) -> None:
 
 
 @table(
-    *(Case(f"{line} --as nobody", 1, "TG-ACC/no-key", "nobody", json=json) for line, json in _ACTS),
+    *(Case(f"{line} --as nobody", 1, "TG-ACC/no-key", "nobody") for line in _ACTS),
     Case(f"keys new cy --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody"),
     Case(f"keys rotate ana --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody"),
-    Case(f"trust revoke ana --from 0 --reason x --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody",
-         json=False),
-    Case(f"trust log-successor next --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody", json=False),
-    Case(f"log serve --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody", json=False),
+    Case(f"trust revoke ana --from 0 --reason x --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody"),
+    Case(f"trust log-successor next --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody"),
+    Case(f"log serve --as nobody {_WS}", 1, "TG-ACC/no-key", "nobody"),
     Case(f"approve {_DIGEST} --for ingest/admit --reason x --as ../me {_WS}", 2,
-         "TG-USE/bad-principal", "../me", json=False),
-    Case(f"ingest source add s --tier web --owner o --as bo {_WS}", 1, "TG-ACC/role", "bo",
-         json=False),
+         "TG-USE/bad-principal", "../me"),
+    Case(f"ingest source add s --tier web --owner o --as bo {_WS}", 1, "TG-ACC/role", "bo"),
 )  # fmt: skip
 def test_an_unknown_principal_does_nothing(case: Case, site: Site, cli: Cli) -> None:
     refused(cli, case)
@@ -204,9 +202,9 @@ PASSPHRASES = {
 def test_a_sealed_key_opens_with_its_passphrase_alone(given: str, sealed: Path, cli: Cli) -> None:
     code, error, says = PASSPHRASES[given]
     here = replace(cli, folder=sealed)
-    for line, json_too in (
-        (f"approve {_DIGEST} --for ingest/admit --reason x {_WS}", False),
-        (f"ingest admit data.csv {_WS}", True),
+    for line in (
+        f"approve {_DIGEST} --for ingest/admit --reason x {_WS}",
+        f"ingest admit data.csv {_WS}",
     ):
-        refused(here, Case(f"{line} {given}", code, error, says, json=json_too))
+        refused(here, Case(f"{line} {given}", code, error, says))
     assert here("log", "show", "-C", "ws").code == 0, "reading needs no key"

@@ -81,8 +81,7 @@ def found(
         StoreError: The store can't be made.
     """
     home, clock = root / HOME, clock or SystemClock()
-    if home.exists() or (root / FILE).exists():
-        raise _exists(home if home.exists() else root / FILE)
+    check_free(root)
     if not founders:
         raise UsageError("a workspace needs a principal", slug="no-founder")
     made_root = not root.exists()
@@ -102,6 +101,17 @@ def found(
         if made_root:
             shutil.rmtree(root, ignore_errors=True)
         raise
+
+
+def check_free(root: Path) -> None:
+    """Check that a folder has no workspace yet.
+
+    Raises:
+        UsageError: It has one.
+    """
+    for place in (root / HOME, root / FILE):
+        if place.exists():
+            raise _exists(place)
 
 
 def _exists(place: Path) -> UsageError:

@@ -50,16 +50,16 @@ def backup_store(site: Site, target: Path) -> tuple[int, int]:
         UsageError: There is something at the target, or the store is a server.
         StoreError: It can't be read, or the copy not written.
     """
-    beside = _beside(target)
-    if beside.exists():
-        raise UsageError(
-            "there is something here already",
-            where=str(beside),
-            next_step="name a new file",
-            slug="exists",
-        )
+    for place in (target, _beside(target)):
+        if place.exists():
+            raise UsageError(
+                "there is something here already",
+                where=str(place),
+                next_step="name a new file",
+                slug="exists",
+            )
     size = copies.backup(site.url, target)
-    return size, _copy_blobs(site.blobs, beside)
+    return size, _copy_blobs(site.blobs, _beside(target))
 
 
 def restore_store(
@@ -281,7 +281,7 @@ def _blobs(workspace: Workspace) -> LocalBlobs:
 
 
 def _beside(file: Path) -> Path:
-    return file.with_name(f"{file.name}.blobs")
+    return Path(f"{file}.blobs")
 
 
 def _copy_blobs(source: Path, target: Path) -> int:

@@ -206,8 +206,8 @@ def promote_model(workspace: Workspace, promotion: Promotion) -> Decision:
     return decision
 
 
-def roll_back(workspace: Workspace, name: str, version: str, reason: str) -> int:
-    """Move a stage's name back to a version that it meant before; return the log index.
+def rolled_back(workspace: Workspace, name: str, version: str, reason: str) -> Rollback:
+    """Return the act that moves a stage's name back to a version that it meant before.
 
     Raises:
         SubjectError: The version was never admitted, or the name never meant it.
@@ -222,7 +222,7 @@ def roll_back(workspace: Workspace, name: str, version: str, reason: str) -> int
             next_step="promote it instead",
             slug="not-in-history",
         )
-    return workspace.act(Rollback(name=name, digest=digest, reason=reason)).index
+    return Rollback(name=name, digest=digest, reason=reason)
 
 
 def _model_signer(workspace: Workspace) -> Signer:

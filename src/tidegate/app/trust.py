@@ -51,16 +51,21 @@ def read_chain(path: Path) -> tuple[Envelope, ...]:
         return tuple(map(Envelope.from_json, versions))
 
 
+def chain_text(versions: Sequence[Envelope]) -> str:
+    """Return the file of all versions."""
+    body = {"schema": SCHEMA, "versions": [one.to_json() for one in versions]}
+    return dumps(body).decode()
+
+
 def write_chain(path: Path, versions: Sequence[Envelope]) -> None:
     """Write the file of all versions, whole or not at all.
 
     Raises:
         UsageError: It can't be written; what was there is left as it was.
     """
-    body = dumps({"schema": SCHEMA, "versions": [one.to_json() for one in versions]})
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(body)
+        part.write_text(chain_text(versions), "utf-8")
         part.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -113,15 +113,22 @@ def build_app(groups: Iterable[CommandGroup] = GROUPS) -> "App":
     return app
 
 
-def describe(app: "App", name: str) -> None:
-    """Let the help of a command that has no subcommands say all that the command itself says.
+def describe(app: "App", words: Iterable[str]) -> None:
+    """Let the help of the command that is called say all that the command itself says.
 
-    The one line of ``GROUPS`` is for the list of commands, where nothing is imported. This
-    imports the command.
+    A line is given where a command is listed, so that nothing is imported for the list. This
+    imports the commands on the way.
+
+    Args:
+        app: Where the words begin.
+        words: What was typed; what is no command ends it.
     """
-    group = app[name]
-    if group.default_command is not None:
-        group.help = None  # then cyclopts reads the function's own text
+    for word in words:
+        if word.startswith("-") or word not in app:
+            return
+        app = app[word]
+        if app.default_command is not None:
+            app.help = None  # then cyclopts reads the function's own text
 
 
 @cache

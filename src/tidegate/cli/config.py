@@ -3,72 +3,59 @@
 import os
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tidegate.cli import output
-from tidegate.cli.options import FLAT, Place
+from tidegate.cli.options import FLAT, Flag, Place, Reading
 from tidegate.config import FILE, Loaded, load, schema, shown
 from tidegate.core.errors import UsageError
 
 app = App(name="config", help="Check and show the configuration and where it comes from.")
 
-HERE = Place()
-
 
 @app.command
-def check(
-    *,
-    format: output.Shape = output.Shape.TEXT,  # noqa: A002 - it is the flag's name
-    place: Annotated[Place, FLAT] = HERE,
-) -> int:
+def check(*, reading: Annotated[Reading, FLAT] = Reading()) -> int:
     """Check the configuration file and the environment.
 
+    JSON: `ok`; `file`, or null where there is none; `set`, the settings that are no defaults.
+
     Args:
-        format: Text or one JSON document.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    loaded = _load(place)
+    loaded = _load(reading)
     set_keys = [key for key, origin in loaded.origins.items() if origin != "default"]
-    if format is output.Shape.JSON:
-        output.emit_json({"ok": True, "file": loaded.file and str(loaded.file), "set": set_keys})
-        return 0
     source = FILE if loaded.file else f"no {FILE}: defaults"
-    output.write(f"ok: {source}, {len(set_keys)} of {len(loaded.origins)} settings are set\n")
+    facts = {"ok": True, "file": loaded.file and str(loaded.file), "set": set_keys}
+    said = f"ok: {source}, {len(set_keys)} of {len(loaded.origins)} settings are set"
+    output.emit(reading, facts, said)
     return 0
 
 
 @app.command
-def show(
-    *,
-    origin: Annotated[bool, Parameter(negative=())] = False,
-    format: output.Shape = output.Shape.TEXT,  # noqa: A002 - it is the flag's name
-    place: Annotated[Place, FLAT] = HERE,
-) -> int:
+def show(*, origin: Flag = False, reading: Annotated[Reading, FLAT] = Reading()) -> int:
     """Show every setting; secrets are hidden.
 
+    JSON: `settings` (`setting`, `value`, `origin`).
+
     Args:
-        origin: Say where each value comes from.
-        format: Text or one JSON document.
-        place: Where the workspace is.
+        origin: Say where each value comes from; a program is always told.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    loaded = _load(place)
+    loaded = _load(reading)
     values = {
         f"{section}.{key}": value
         for section, table in shown(loaded.settings).items()
         for key, value in table.items()
     }
-    if format is output.Shape.JSON:
-        rows = {
-            key: {"value": value, "origin": loaded.origins[key]} if origin else value
-            for key, value in values.items()
-        }
-        output.emit_json(rows)
-        return 0
+    facts = [
+        {"setting": key, "value": value, "origin": loaded.origins[key]}
+        for key, value in values.items()
+    ]
     headers = ("setting", "value", "from") if origin else ("setting", "value")
-    output.emit_table(
-        headers,
-        [(key, _text(value), loaded.origins[key])[: len(headers)] for key, value in values.items()],
-    )
+    rows = [
+        (key, _text(value), loaded.origins[key])[: len(headers)] for key, value in values.items()
+    ]
+    output.emit(reading, {"settings": facts}, output.Table(headers, rows))
     return 0
 
 

@@ -1,70 +1,85 @@
 """``tidegate db``: upgrade, back up, restore and rebuild the store."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tidegate.app import maintenance
 from tidegate.app import site as stores
 from tidegate.app.site import Site
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place
+from tidegate.cli.options import FLAT, Flag, Place, Reading, Target
 from tidegate.config import size_text
 from tidegate.core.clock import SystemClock
 from tidegate.core.digest import Digest
-from tidegate.core.errors import StoreError, UsageError, VerificationError
+from tidegate.core.errors import UsageError, VerificationError
 
 app = App(name="db", help="Upgrade, back up, restore and rebuild the store.")
 
-_Flag = Annotated[bool, Parameter(negative=())]
-_Here = Annotated[Place, FLAT]
-_Shape = output.Shape
+_Reading = Annotated[Reading, FLAT]
+_PRIVATE = 0o600
 
 
 @app.command
-def upgrade(*, dry_run: _Flag = False, place: _Here = Place()) -> int:
+def upgrade(*, dry_run: Flag = False, reading: _Reading = Reading()) -> int:
     """Create the store's tables, or bring them to the schema of this version.
+
+    JSON: `store`; `before`, `schema`, numbers, null where there is none; `supported`, what this
+    version writes; `dryRun`.
 
     Args:
         dry_run: Say what would be done; write nothing.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    site = _site(place)
-    found = stores.present_schema(site)
-    was = "none" if found is None else str(found)
+    site = _site(reading)
+    before = stores.present_schema(site)
+    now = before if dry_run else stores.upgrade_store(site)
+    supported = maintenance.WRITTEN_SCHEMA
+    was = "none" if before is None else str(before)
+    facts = {
+        "store": site.place,
+        "before": before,
+        "schema": now,
+        "supported": supported,
+        "dryRun": dry_run,
+    }
     if dry_run:
-        output.emit_text([("schema", was), ("this version", str(maintenance.WRITTEN_SCHEMA))])
+        output.emit(reading, facts, [("schema", was), ("this version", str(supported))])
         output.notice("dry run: nothing was changed")
         return 0
-    now = stores.upgrade_store(site)
-    output.emit_text([("store", site.place), ("schema", f"was {was}, is {now}")])
+    output.emit(reading, facts, [("store", site.place), ("schema", f"was {was}, is {now}")])
     return 0
 
 
 @app.command
-def backup(file: Path, /, *, dry_run: _Flag = False, place: _Here = Place()) -> int:
+def backup(file: Path, /, *, dry_run: Flag = False, reading: _Reading = Reading()) -> int:
     """Copy the store into one file while it is in use, and its blobs beside it.
+
+    JSON: `file`, `store`; `bytes`, of the file; `blobs`, how many, both null on a dry run;
+    `dryRun`.
 
     Args:
         file: The file to write; blobs go to FILE.blobs.
         dry_run: Say what would be copied; write nothing.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    site = _site(place)
+    site = _site(reading)
+    facts = {"file": str(file), "store": site.place, "dryRun": dry_run}
     if dry_run:
-        output.notice(f"dry run: {site.place} would be copied to {file}")
+        unmade = {"bytes": None, "blobs": None}
+        would = [("would copy", f"{site.place} to {file}")]
+        output.emit(reading, {**facts, **unmade}, would)
+        output.notice("dry run: nothing was copied")
         return 0
     size, blobs = maintenance.backup_store(site, file)
-    output.emit_text(
-        [
-            ("copy", f"{file} ({size_text(size)}), {blobs} blobs in {file}.blobs"),
-            ("not in it", f"{site.root / '.tidegate/keys'}, trust.json, trust-anchor: keep them"),
-        ]
-    )
+    rows = [
+        ("copy", f"{file} ({size_text(size)}), {blobs} blobs in {file}.blobs"),
+        ("not in it", f"{site.root / '.tidegate/keys'}, trust.json, trust-anchor: keep them"),
+    ]
+    output.emit(reading, {**facts, "bytes": size, "blobs": blobs}, rows)
     return 0
 
 
@@ -73,118 +88,136 @@ def restore(
     file: Path,
     /,
     *,
-    accept_rollback: _Flag = False,
-    dry_run: _Flag = False,
-    place: _Here = Place(),
+    accept_rollback: Flag = False,
+    dry_run: Flag = False,
+    reading: _Reading = Reading(),
 ) -> int:
     """Take a copy back, to where there is no store; exit 5 if it is behind a head seen here.
+
+    JSON: `file`, `store`; `log`, `size`, of the restored log, null on a dry run; `seen`, the size
+    that this client remembers, or null; `lost`, how many entries; `dryRun`.
 
     Args:
         file: What `tidegate db backup` wrote.
         accept_rollback: Take back a copy that is behind; both heads are kept as evidence.
         dry_run: Say what would be done; write nothing.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    site = _site(place)
-    seen = maintenance.remembered(site)
+    site = _site(reading)
+    head = maintenance.remembered(site)
+    seen = None if head is None else head.size
+    facts = {"file": str(file), "store": site.place, "seen": seen, "dryRun": dry_run}
     if dry_run:
-        known = "no head is remembered" if seen is None else f"a head of {seen.size} is remembered"
-        output.notice(f"dry run: {file} would be restored to {site.place}; {known}")
+        known = "no head is remembered" if seen is None else f"a head of {seen} is remembered"
+        unmade = {"log": None, "size": None, "lost": 0}
+        output.emit(reading, {**facts, **unmade}, [("would restore", f"{file} to {site.place}"),
+                                                   ("seen", known)])  # fmt: skip
+        output.notice("dry run: nothing was restored")
         return 0
     head = maintenance.restore_store(site, file, os.environ, accept_rollback=accept_rollback)
-    output.emit_text([("restored", site.place), ("log", f"{head.origin}, {head.size} entries")])
-    if seen is not None and head.size < seen.size:
-        lost = seen.size - head.size
-        output.notice(
-            f"{lost} entries are lost; close the log: `tidegate trust log-successor FOLDER`"
-        )
+    lost = max(0, (seen or 0) - head.size)
+    done = {"log": head.origin, "size": head.size, "lost": lost}
+    rows = [("restored", site.place), ("log", f"{head.origin}, {head.size} entries")]
+    output.emit(reading, {**facts, **done}, rows)
+    if lost:
+        step = "close the log: `tidegate trust log-successor FOLDER`"
+        output.notice(f"{lost} entries are lost; {step}")
     return 0
 
 
 @app.command
-def export(file: Path | None = None, /, *, place: _Here = Place()) -> int:
+def export(file: Target | None = None, /, *, reading: _Reading = Reading()) -> int:
     """Write the log as lines of JSON, to move it to another database.
 
+    JSON: `file`; `lines`, how many.
+
     Args:
-        file: The file to write; standard output without it.
-        place: Where the workspace is.
+        file: The file to write; - or none is standard output.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    lines = maintenance.export_lines(session.reading(place))
-    if file is None:
+    output.check_target(reading, file)
+    lines = maintenance.export_lines(session.reading(reading))
+    if file is None or output.is_stdout(file):
         for line in lines:
             output.write(line.decode())
         return 0
-    count = _save(file, lines)
-    output.emit_text(
-        [
-            ("export", f"{file} ({count} lines)"),
-            ("next", "set store.url, then tidegate db upgrade, tidegate db import FILE"),
-        ]
-    )
+    counted = _Counted(lines)
+    output.save(file, counted, mode=_PRIVATE)
+    rows = [
+        ("export", f"{file} ({counted.count} lines)"),
+        ("next", "set store.url, then tidegate db upgrade, tidegate db import FILE"),
+    ]
+    output.emit(reading, {"file": str(file), "lines": counted.count}, rows)
     return 0
 
 
 @app.command(name="import")
-def import_(file: Path, /, *, dry_run: _Flag = False, place: _Here = Place()) -> int:
+def import_(file: Path, /, *, dry_run: Flag = False, reading: _Reading = Reading()) -> int:
     """Write an exported log into the configured store; it must have no log of this workspace.
+
+    JSON: `file`, `store`; `size`, `root`, of the log, null on a dry run; `dryRun`.
 
     Args:
         file: What `tidegate db export` wrote.
         dry_run: Say where it would go; write nothing.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    site = _site(place)
+    site = _site(reading)
+    facts = {"file": str(file), "store": site.place, "dryRun": dry_run}
     if dry_run:
-        output.notice(f"dry run: {file} would be imported into {site.place}")
+        would = [("would import", f"{file} into {site.place}")]
+        output.emit(reading, {**facts, "size": None, "root": None}, would)
+        output.notice("dry run: nothing was imported")
         return 0
     done = maintenance.import_file(site, file, created=SystemClock().now())
-    output.emit_text(
-        [("imported", f"{done.size} entries into {site.place}"), ("root", done.root.hex())]
-    )
+    root = done.root.hex()
+    rows = [("imported", f"{done.size} entries into {site.place}"), ("root", root)]
+    output.emit(reading, {**facts, "size": done.size, "root": root}, rows)
     return 0
 
 
 @app.command
-def rebuild(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noqa: A002 - the flag's name
+def rebuild(*, reading: _Reading = Reading()) -> int:
     """Make lineage and inventory anew from the ledger; exit 5 if that is not what was there.
 
+    JSON: `equal`; `entries`, `rows`, `unknown`, how many.
+
     Args:
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    done = maintenance.rebuild(session.reading(place))
-    if format is output.Shape.JSON:
-        facts = {"entries": done.entries, "rows": done.rows, "unknown": done.unknown}
-        output.emit_json({"equal": done.equal, **facts})
-    else:
-        same = "equal to what was there" if done.equal else "NOT equal to what was there"
-        output.emit_text(
-            [
-                ("projected", f"{done.entries} entries, {done.unknown} of them without effect"),
-                ("rows", f"{done.rows}, {same}"),
-            ]
-        )
+    done = maintenance.rebuild(session.reading(reading))
+    same = "equal to what was there" if done.equal else "NOT equal to what was there"
+    facts = {"equal": done.equal, "entries": done.entries, "rows": done.rows}
+    rows = [
+        ("projected", f"{done.entries} entries, {done.unknown} of them without effect"),
+        ("rows", f"{done.rows}, {same}"),
+    ]
+    output.emit(reading, {**facts, "unknown": done.unknown}, rows)
     return 0 if done.equal else VerificationError.exit_code
 
 
 @app.command
 def shred(
-    digest: str, /, *, yes: _Flag = False, dry_run: _Flag = False, place: _Here = Place()
+    digest: str, /, *, yes: Flag = False, dry_run: Flag = False, reading: _Reading = Reading()
 ) -> int:
     """Erase the bytes of an envelope or of evidence for good; its digest stays in the log.
+
+    JSON: `digest`; `entries`, log indices that name it; `erased`, false on a dry run and where it
+    was erased before; `dryRun`.
 
     Args:
         digest: sha256:… of the bytes.
         yes: Do it: nothing brings the bytes back.
         dry_run: Say which entries name the bytes; erase nothing.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    workspace = session.reading(place)
+    workspace = session.reading(reading)
     wanted = Digest.parse(digest)
     named = maintenance.named_by(workspace, wanted)
+    facts = {"digest": str(wanted), "entries": named, "dryRun": dry_run}
     rows = [("named by", f"log {', '.join(map(str, named[:20]))}" if named else "no entry")]
     if dry_run:
-        output.emit_text(rows)
+        output.emit(reading, {**facts, "erased": False}, rows)
         output.notice("dry run: nothing was erased")
         return 0
     if not yes:
@@ -195,22 +228,22 @@ def shred(
             slug="confirm",
         )
     gone = maintenance.shred(workspace, wanted)
-    output.emit_text([("erased", digest if gone else "nothing: it was erased before"), *rows])
+    said = ("erased", digest if gone else "nothing: it was erased before")
+    output.emit(reading, {**facts, "erased": gone}, [said, *rows])
     return 0
 
 
 @app.command
-def info(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noqa: A002 - the flag's name
+def info(*, reading: _Reading = Reading()) -> int:
     """Say what the store is and holds.
 
+    JSON: `place`, `kind`, `schema`, `supported`, `bytes`, `free`, `entries`, `projected`, `blobs`,
+    `workspaces`.
+
     Args:
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    found = stores.info(_site(place), session.reading(place))
-    if format is output.Shape.JSON:
-        output.emit_json(found.to_json())
-        return 0
+    found = stores.info(_site(reading), session.reading(reading))
     rows = [
         ("store", f"{found.kind} {found.place}"),
         ("schema", f"{found.schema}, this version writes {maintenance.WRITTEN_SCHEMA}"),
@@ -220,7 +253,7 @@ def info(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noq
     ]
     if found.bytes is not None and found.free is not None:
         rows.append(("size", f"{found.bytes / 1e6:.1f} MB, {found.free / 1e9:.1f} GB free"))
-    output.emit_text(rows)
+    output.emit(reading, found.to_json(), rows)
     return 0
 
 
@@ -228,26 +261,14 @@ def _site(place: Place) -> Site:
     return Site.of(place.workspace, os.environ)
 
 
-def _save(target: Path, lines: Iterable[bytes]) -> int:
-    """Write lines into a file that is there whole or not at all."""
-    count = 0
-    part: Path | None = None
-    try:
-        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            part = Path(file.name)
-            for line in lines:
-                file.write(line)
-                count += 1
-        part.replace(target)
-    except OSError as error:
-        raise StoreError(
-            "the export can't be written",
-            where=str(target),
-            cause=error.strerror,
-            next_step="name a file in a folder that exists and has room",
-            slug="export",
-        ) from None
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
-    return count
+class _Counted:
+    """Lines, counted while they are written."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._lines:
+            self.count += 1
+            yield line

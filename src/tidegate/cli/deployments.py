@@ -7,7 +7,7 @@ from tidegate.app.events import drain as drain_spool
 from tidegate.app.release import publish_recalls, publish_summary, write_proved
 from tidegate.app.serve import Deployment, check_deployment
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Acting, Gating
+from tidegate.cli.options import FLAT, Acting, Flag, Gating
 from tidegate.core.clock import SystemClock
 from tidegate.core.errors import UsageError
 from tidegate.interop.release import read_recalls
@@ -78,12 +78,13 @@ def recalls(file: Path, /, *, acting: Annotated[Acting, FLAT] = Acting()) -> int
 
 
 def drain(
-    spool: Path, /, *, prune: bool = False, acting: Annotated[Acting, FLAT] = Acting()
+    spool: Path, /, *, prune: Flag = False, acting: Annotated[Acting, FLAT] = Acting()
 ) -> int:
     """Sign and log what a gateway or a webhook wrote down since the last time.
 
-    Exits with 5 where events are missing or were changed; that is logged, too. JSON: `events`,
-    `counts`, `gaps`, `breakGlass`, `index`, `dropped`.
+    Exits with 5 where events are missing or were changed; that is logged, too.
+
+    JSON: `events`, `counts`, `gaps`, how many; `breakGlass`, `index`, `dropped`.
 
     Args:
         spool: The folder that --spool named.

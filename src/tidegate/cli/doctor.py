@@ -8,7 +8,7 @@ from cyclopts import App
 from tidegate.app.doctor import Health, examine
 from tidegate.app.site import Site
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place
+from tidegate.cli.options import FLAT, Reading
 from tidegate.core.clock import SystemClock
 
 app = App(name="doctor", help="Check keys, clock, store, log and optional engines.")
@@ -17,27 +17,22 @@ _PROBLEM = 1
 
 
 @app.default
-def doctor(
-    *,
-    place: Annotated[Place, FLAT] = Place(),
-    format: output.Shape = output.Shape.TEXT,  # noqa: A002 - the flag's name
-) -> int:
+def doctor(*, reading: Annotated[Reading, FLAT] = Reading()) -> int:
     """Check keys, clock, store, log, witnesses, isolation and extras; exit 1 on a problem.
 
+    JSON: `ok`; `checks` (`name`, `health`, `says`, `remedy`).
+
     Args:
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    site = Site.of(place.workspace, os.environ)
-    found = examine(site, lambda: session.reading(place), SystemClock())
+    site = Site.of(reading.workspace, os.environ)
+    found = examine(site, lambda: session.reading(reading), SystemClock())
     problems = [one for one in found if one.health is Health.PROBLEM]
-    if format is output.Shape.JSON:
-        output.emit_json({"ok": not problems, "checks": [one.to_json() for one in found]})
-        return _PROBLEM if problems else 0
-    output.emit_table(
+    warnings = sum(one.health is Health.WARNING for one in found)
+    table = output.Table(
         ("check", "health", "what was found", "what helps"),
         [(one.name, one.health.value, one.says, one.remedy) for one in found],
     )
-    warnings = sum(one.health is Health.WARNING for one in found)
-    output.write(f"{len(problems)} problems, {warnings} warnings\n")
+    facts = {"ok": not problems, "checks": [one.to_json() for one in found]}
+    output.emit(reading, facts, table, f"{len(problems)} problems, {warnings} warnings")
     return _PROBLEM if problems else 0

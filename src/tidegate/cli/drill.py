@@ -8,63 +8,66 @@ from cyclopts import App, Parameter
 from tidegate.app.drill import log_exercises
 from tidegate.app.workspace import HOME, Workspace
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Signing
-from tidegate.cli.output import Shape
-from tidegate.core.errors import UsageError
+from tidegate.cli.options import FLAT, Acting, Showing, Texts
+from tidegate.core.errors import TidegateError, UsageError, worst_exit_code
 from tidegate.drills.catalogue import CATALOGUE, drill_by_id
 from tidegate.drills.fleet import run_drills
 from tidegate.gates.drill import Drill, Exercise
-from tidegate.report.json import dump
 
 app = App(name="drill", help="Attack the gates and see them hold.")
 
 
 @app.command(name="list")
-def list_(*, format: Shape = Shape.TEXT) -> int:  # noqa: A002 - the flag's name
+def list_(*, showing: Annotated[Showing, FLAT] = Showing()) -> int:
     """List the attack catalogue.
 
+    JSON: `drills` (`id`, `stage`, `control`, `title`, `atlas`, `missions`).
+
     Args:
-        format: How to write it.
+        showing: How the answer is shown.
     """
-    if format is Shape.JSON:
-        output.emit_json([drill.to_json() for drill in CATALOGUE])
-        return 0
-    rows = ((drill.id, drill.stage.value, drill.control, drill.title) for drill in CATALOGUE)
-    output.emit_table(("id", "stage", "control", "attack"), rows)
+    rows = [(drill.id, drill.stage.value, drill.control, drill.title) for drill in CATALOGUE]
+    facts = {"drills": [drill.to_json() for drill in CATALOGUE]}
+    output.emit(showing, facts, output.Table(("id", "stage", "control", "attack"), rows))
     return 0
 
 
 @app.command
 def run(
-    ids: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    ids: Texts = (),
     /,
     *,
-    all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
-    format: Shape = Shape.TEXT,  # noqa: A002 - the flag's name
+    all_: Annotated[bool, Parameter(name="--all", negative=(), show_default=False)] = False,
     jobs: int | None = None,
-    signing: Annotated[Signing, FLAT] = Signing(),
+    acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Perform attacks on throw-away workspaces: gate off, gate on, and the harmless twin.
 
     In a workspace the results are signed into its log, marked drill; the attacked state never is.
 
+    JSON: one object a drill and line, with `id`, `stage`, `control`, `control_arm`, `treatment`,
+    `benign`, `ok`, `seconds`, `detail`.
+
     Args:
         ids: Which drills.
         all_: Every drill.
-        format: A table, or one JSON object a drill and line.
         jobs: How many run at once; as many as there are processors by default, at most four.
-        signing: Who signs the results, and where.
+        acting: Who signs the results, and where; how they are shown.
     """
     chosen = _chosen(ids, everything=all_)
     if jobs is not None and jobs < 1:
         raise UsageError("--jobs is at least 1", slug="jobs")
-    workspace = _workspace(signing)
+    workspace = _workspace(acting)
     done = _run(chosen, jobs)
-    if format is Shape.JSON:
-        output.write("".join(dump(one.to_json()) + "\n" for one in done))
+    if acting.as_json:
+        for one in done:
+            output.emit_line(acting, one.to_json())
     else:
-        _table(done)
-    _log(workspace, done)
+        _tell(acting, done)
+    try:
+        _log(workspace, done)
+    except TidegateError as error:  # the results stand, and are shown
+        return worst_exit_code(exit_code(done), output.emit_error(error))
     return exit_code(done)
 
 
@@ -80,7 +83,7 @@ def _chosen(ids: tuple[str, ...], *, everything: bool) -> tuple[Drill, ...]:
     return CATALOGUE if everything else tuple(dict.fromkeys(map(drill_by_id, ids)))
 
 
-def _workspace(signing: Signing) -> Workspace | None:
+def _workspace(signing: Acting) -> Workspace | None:
     """Open the workspace that is to log the results, its key checked before anything runs."""
     if signing.dry_run:
         return None
@@ -100,23 +103,24 @@ def _run(chosen: tuple[Drill, ...], jobs: int | None) -> list[Exercise]:
     return [found[drill.id] for drill in chosen]
 
 
-def _table(done: list[Exercise]) -> None:
+def _tell(acting: Acting, done: list[Exercise]) -> None:
     rows = [
         (one.drill["id"], one.drill["control"], one.control_arm.end, one.treatment.end,
          one.benign.end, _verdict(one), f"{one.milliseconds / 1000:.1f}")
         for one in done
     ]  # fmt: skip
     headers = ("id", "control", "gate off", "gate on", "harmless twin", "", "s")
-    output.emit_table(headers, rows)
-    held = sum(one.ok for one in done)
-    output.write(f"{held} of {len(done)} drills hold\n")
-    for one in done:
-        if not one.ok:
-            details = (one.control_arm, one.treatment, one.benign)
-            output.emit_text(
-                [(str(one.drill["id"]), "")]
-                + [(f"  {arm.end.value}", arm.detail) for arm in details]
-            )
+    failures = [
+        [(str(one.drill["id"]), "")]
+        + [
+            (f"  {arm.end.value}", arm.detail)
+            for arm in (one.control_arm, one.treatment, one.benign)
+        ]
+        for one in done
+        if not one.ok
+    ]
+    held = f"{sum(one.ok for one in done)} of {len(done)} drills hold"
+    output.emit(acting, {}, output.Table(headers, rows), held, *failures)
 
 
 def _verdict(one: Exercise) -> str:

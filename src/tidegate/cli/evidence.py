@@ -7,9 +7,9 @@ from cyclopts import App, Parameter
 
 from tidegate.app.evidence import export_evidence
 from tidegate.app.names import find_artifact
-from tidegate.app.trust import read_chain, write_chain
+from tidegate.app.trust import CHAIN, read_chain, write_chain
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place
+from tidegate.cli.options import FLAT, Reading, Target
 
 app = App(name="evidence", help="Export evidence that verifies offline.")
 
@@ -19,30 +19,42 @@ def export(
     artifact: str,
     /,
     *,
-    output_file: Annotated[Path, Parameter(name="--output")] = Path("evidence.json"),
+    output_file: Annotated[Target, Parameter(name="--output")] = Path("evidence.json"),
     trust_file: Path | None = None,
-    place: Annotated[Place, FLAT] = Place(),
+    reading: Annotated[Reading, FLAT] = Reading(),
 ) -> int:
     """Write everything that proves an artifact's chain into one file.
 
+    JSON: `file`, `digest`, `statements`, how many; `trust`, `pin`, `verify`, the command.
+
     Args:
         artifact: A path, a digest, NAME@VERSION or NAME/STAGE.
-        output_file: The file to write.
+        output_file: The file to write; - is standard output.
         trust_file: Also write the trust root here, for who does not have it yet.
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    workspace = session.reading(place)
+    output.check_target(reading, output_file)
+    workspace = session.reading(reading)
     found = export_evidence(workspace, find_artifact(workspace, artifact))
-    output.save(output_file, found.to_bytes().decode())
-    trust = trust_file or workspace.home / "trust.json"
+    trust = trust_file or workspace.home / CHAIN
     if trust_file is not None:
-        write_chain(trust_file, read_chain(workspace.home / "trust.json"))
-    command = f"tidegate verify {output_file} --trust {trust} --pin {workspace.trust.digest}"
-    output.emit_text(
-        [
-            ("evidence", f"{output_file} ({len(found.statements)} statements)"),
-            ("about", found.digest),
-            ("verify", command),
-        ]
-    )
+        write_chain(trust_file, read_chain(workspace.home / CHAIN))
+    pin = str(workspace.trust.digest)
+    named = "EVIDENCE" if output.is_stdout(output_file) else output_file
+    command = f"tidegate verify {named} --trust {trust} --pin {pin}"
+    facts = {
+        "digest": found.digest,
+        "statements": len(found.statements),
+        "trust": str(trust),
+        "pin": pin,
+        "verify": command,
+    }
+    rows = [
+        ("evidence", f"{output_file} ({len(found.statements)} statements)"),
+        ("about", found.digest),
+        ("verify", command),
+    ]
+    output.emit_document(reading, found.to_bytes().decode(), output_file, facts, rows)
+    if output.is_stdout(output_file):
+        output.notice(f"verify it with: {command}")
     return 0

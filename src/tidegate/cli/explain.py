@@ -1,8 +1,11 @@
 """``tidegate explain``: what a control promises, what a rule finds, what an error means."""
 
+from typing import Annotated
+
 from cyclopts import App
 
 from tidegate.cli import output
+from tidegate.cli.options import FLAT, Showing
 from tidegate.govern.controls import controls
 from tidegate.govern.pages import Page, families, page
 
@@ -14,35 +17,35 @@ def explain(
     reference: str | None = None,
     /,
     *,
-    format: output.Shape = output.Shape.TEXT,  # noqa: A002 - it is the flag's name
+    showing: Annotated[Showing, FLAT] = Showing(),
 ) -> int:
     """Tell about a control, a rule or an error code; without one, list the controls.
 
+    JSON: `schema`, `id`, `heading`, `facts`, `sections`; without a reference `controls` (`id`,
+    `title`, `stage`, `kind`, `severity`, `appliesTo`, `ttlDays`, `phaseDay`, `promise`, `risk`,
+    `evidence`, `fix`, `frameworks`) and `errors`, the families.
+
     Args:
         reference: Such as TG-REG-03, TG-REG-03/pickle-call or TG-CFG/unknown-key.
-        format: Text or one JSON document.
+        showing: How the answer is shown.
     """
     if reference is None:
-        return _list(format)
+        return _list(showing)
     found = page(reference)
-    if format is output.Shape.JSON:
-        output.emit_json(found.to_json())
-    else:
-        facts = ", ".join(f"{name} {value}" for name, value in found.facts.items())
-        output.write(f"{found.heading}\n{facts}\n")
-        output.emit_text(_rows(found))
+    facts = ", ".join(f"{name} {value}" for name, value in found.facts.items())
+    output.emit(showing, found.to_json(), found.heading, facts, _rows(found))
     return 0
 
 
-def _list(shape: output.Shape) -> int:
-    if shape is output.Shape.JSON:
-        output.emit_json([control.to_json() for control in controls().values()])
-        return 0
-    output.emit_table(
+def _list(showing: Showing) -> int:
+    known = controls().values()
+    table = output.Table(
         ("control", "severity", "promise in short"),
-        [(control.id, control.severity.label, control.title) for control in controls().values()],
+        [(control.id, control.severity.label, control.title) for control in known],
     )
-    output.write(f"Families of errors: {', '.join(sorted(families()))}\n")
+    errors = sorted(families())
+    facts = {"controls": [control.to_json() for control in known], "errors": errors}
+    output.emit(showing, facts, table, f"Families of errors: {', '.join(errors)}")
     return 0
 
 

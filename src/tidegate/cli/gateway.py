@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App
 
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place
+from tidegate.cli.listening import announce, bound
+from tidegate.cli.options import FLAT, Flag, Place, Reading, Showing, Text
 from tidegate.config import Settings, load
 from tidegate.core.clock import DAY, SECOND, Micros, SystemClock
 from tidegate.core.digest import Digest
-from tidegate.core.errors import ConfigError, SubjectError, UsageError
+from tidegate.core.errors import ConfigError, RemoteError, SubjectError, UsageError
 from tidegate.core.identity.trust import Revocation, TrustRoot
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tidegate.gateway.provenance import Deployment
     from tidegate.gateway.settings import GatewaySettings
 
-app = App(name="gateway", help="Stand in front of a model: keys, limits, input check, provenance.")
+app = App(name="gateway")
 
 _MAX_KEY = 4_096
 
@@ -39,100 +40,115 @@ def run(
     deployment: str,
     /,
     *,
-    summary: Path,
+    release: Path,
     model: str | None = None,
-    upstream_model: str = "",
-    place: Annotated[Place, FLAT] = Place(),
+    upstream_model: Text = "",
+    reading: Annotated[Reading, FLAT] = Reading(),
     trust: Path | None = None,
     pin: str | None = None,
     spool: Path | None = None,
     upstream_key_file: Path | None = None,
-    annotate: bool = False,
-    summary_hours: int = 24,
+    annotate: Flag = False,
+    release_hours: int = 24,
 ) -> int:
-    """Serve a verified model until stopped.
+    """Stand in front of a verified model until stopped: keys, limits, input check, provenance.
 
-    Refuses to start unless the summary verifies, is about the deployed digest, PASSED and fresh;
+    Refuses to start unless the release verifies, is about the deployed digest, PASSED and fresh;
     stops serving when that ends.
+
+    JSON: `serving`, the model's name; `digest`, `url`. It is written when the server listens.
 
     Args:
         deployment: A digest, NAME@VERSION or a deployment NAME/STAGE.
-        summary: The verification summary that `tidegate serve check` wrote.
+        release: The file that `tidegate serve check --release` wrote.
         model: The name that callers use; the deployment's first part where not given.
         upstream_model: The model server's own name for it, where it differs.
-        place: Where the workspace and its configuration are.
+        reading: Where the workspace and its configuration are, and how the start is told.
         trust: A trust root file, to run without a workspace; the deployment is a digest then.
         pin: The digest of the trust root's first version, needed with --trust.
         spool: Folder for events; .tidegate/spool otherwise. One gateway process each.
         upstream_key_file: File with the key that the model server itself wants.
         annotate: Let flagged requests through, and name the rules in a response header.
-        summary_hours: How old the summary may be.
+        release_hours: How old the release may be.
     """
     from tidegate.gateway.compose import create_gateway  # noqa: PLC0415 - an extra
     from tidegate.gateway.provenance import Deployment, Provenance  # noqa: PLC0415 - same
     from tidegate.gateway.server import server  # noqa: PLC0415 - same
     from tidegate.gateway.settings import Mode  # noqa: PLC0415 - same
 
-    settings = load(place.workspace, os.environ).settings
-    ground = _ground(place, deployment, trust, pin)
+    settings = load(reading.workspace, os.environ).settings
+    ground = _ground(reading, deployment, trust, pin)
     named = Deployment(
         model or _name(deployment),
         ground.digest,
-        summary,
-        max_age=Micros(summary_hours * DAY // 24),
+        release,
+        max_age=Micros(release_hours * DAY // 24),
         upstream_model=upstream_model,
     )
     clock = SystemClock()
     Provenance(named, ground.trust, clock, revocations=ground.revocations).check()
     mode = Mode.ANNOTATE if annotate else Mode.BLOCK
     given = replace(
-        _settings(settings, named, ground, place.workspace),
+        _settings(settings, named, ground, reading.workspace),
         mode=mode,
-        spool=spool or place.workspace / ".tidegate" / "spool",
+        spool=spool or reading.workspace / ".tidegate" / "spool",
         upstream_headers=_upstream_key(upstream_key_file),
     )
     gateway = create_gateway(given, clock)
-    host, _, port = settings.gateway.listen.rpartition(":")
-    output.notice(f"serving {named.model} ({ground.digest.short}) on http://{host}:{port}")
-    running = server(
-        gateway,
-        host.strip("[]"),
-        int(port),
-        headers=given.limits.headers,
-        connections=4 * given.limits.concurrent,
-    )
-    running.run()
-    return 0 if running.started else 6
+    with bound(settings.gateway.listen) as (opened, url):
+        running = server(
+            gateway,
+            *opened.getsockname()[:2],
+            headers=given.limits.headers,
+            connections=4 * given.limits.concurrent,
+        )
+        facts = {"serving": named.model, "digest": str(ground.digest), "url": url}
+        announce(reading, f"{named.model} ({ground.digest.short})", facts)
+        running.run(sockets=[opened])
+    return 0 if running.started else RemoteError.exit_code
 
 
 @app.command
-def key(name: str, /, *, file: Path | None = None) -> int:
+def key(
+    name: str,
+    /,
+    *,
+    file: Path | None = None,
+    showing: Annotated[Showing, FLAT] = Showing(),
+) -> int:
     """Make a key for a caller; it is shown once and kept nowhere.
+
+    JSON: `name`; `key`, which is secret; `line`, what accepts it in a key file; `file`, where that
+    was written, or null.
 
     Args:
         name: The caller: lower-case letters, digits, dashes. A name may have several keys.
         file: The key file (gateway.token_file) to accept it in; else its line is shown.
+        showing: How the answer is shown.
     """
     from tidegate.gateway.keys import key_line, new_key  # noqa: PLC0415 - keeps help light
 
     token = new_key(name)
     line = key_line(name, token)
-    if file is None:
-        output.notice(f"accept it with this line of the key file:\n{line.rstrip()}")
-    else:
+    if file is not None:
         _append(file, line)
         output.notice(f"accepted in {file}; the key is shown this once")
-    output.write(f"{token}\n")
+    elif not showing.as_json:
+        output.notice(f"accept it with this line of the key file:\n{line.rstrip()}")
+    facts = {"name": name, "key": token, "line": line.rstrip(), "file": file and str(file)}
+    output.emit(showing, facts, token)
     return 0
 
 
 @app.command
-def events(folder: Path, /, *, format: output.Shape = output.Shape.TEXT) -> int:  # noqa: A002 - it is the flag's name
+def events(folder: Path, /, *, showing: Annotated[Showing, FLAT] = Showing()) -> int:
     """Check a spool of events, and count what is in it.
+
+    JSON: `events`, how many; `counts`, by kind and outcome; `gaps`, in the chain.
 
     Args:
         folder: The spool.
-        format: Text or one JSON document.
+        showing: How the answer is shown.
     """
     from tidegate.gateway.spool_read import read_spool  # noqa: PLC0415 - keeps help light
 
@@ -151,11 +167,10 @@ def events(folder: Path, /, *, format: output.Shape = output.Shape.TEXT) -> int:
         said = f"{item.event.get('kind')} {item.event.get('outcome', '')}".strip()
         counts[said] = counts.get(said, 0) + 1
     gaps = [f"{gap.segment}: {gap.why} after event {gap.after}" for gap in contents.gaps]
-    if format is output.Shape.JSON:
-        output.emit_json({"events": len(contents.events), "counts": counts, "gaps": gaps})
-    else:
-        output.emit_table(("event", "count"), [(name, str(n)) for name, n in counts.items()])
-        output.emit_text([("gap", gap) for gap in gaps] or [("chain", "whole")])
+    table = output.Table(("event", "count"), list(counts.items()), "no events")
+    chain = [("gap", gap) for gap in gaps] or [("chain", "whole")]
+    facts = {"events": len(contents.events), "counts": counts, "gaps": gaps}
+    output.emit(showing, facts, table, chain)
     return 5 if gaps else 0 if contents.events else 3
 
 

@@ -4,16 +4,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tidegate.app.sources import add_source, remove_source
-from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Gating, Place, Signing
+from tidegate.cli import acts, output, session
+from tidegate.cli.options import FLAT, Acting, Flag, Gating, Reading, Text
 
 app = App(name="ingest", help="Register sources and admit data.")
 sources = App(name="source", help="The register of sources.")
 app.command(sources)
-_Flag = Annotated[bool, Parameter(negative=())]
 
 
 class Tier(StrEnum):
@@ -38,15 +37,15 @@ def admit(
     path: Path,
     /,
     *,
-    source: str = "",
-    owner: str = "",
-    licence: str = "",
+    source: Text = "",
+    owner: Text = "",
+    licence: Text = "",
     label: Label | None = None,
     schema: str = "infer",
     target_column: str | None = None,
     feed_column: str | None = None,
     name: str | None = None,
-    also_approve: _Flag = False,
+    also_approve: Flag = False,
     gating: Annotated[Gating, FLAT] = Gating(),
 ) -> int:
     """Judge data at the ingest gate: governance, sensitive values, poisoned labels.
@@ -93,11 +92,13 @@ def add(
     *,
     tier: Tier,
     owner: str,
-    licence: str = "",
-    reason: str = "",
-    signing: Annotated[Signing, FLAT] = Signing(),
+    licence: Text = "",
+    reason: Text = "",
+    acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Register a source, or change what the register says of it.
+
+    JSON: `act`, `index`, `envelope`, `dryRun`.
 
     Args:
         name: The source's name.
@@ -105,35 +106,46 @@ def add(
         owner: Who answers for it.
         licence: Under which licence it delivers.
         reason: Why, for the record.
-        signing: Who signs.
+        acting: Who signs, and how the answer is shown.
     """
-    workspace = session.acting(signing)
+    workspace = session.acting(acting)
     act = add_source(workspace, name, tier=tier.value, owner=owner, licence=licence, reason=reason)
-    return output.emit_act(workspace, act, dry_run=signing.dry_run)
+    return acts.perform(workspace, act, acting)
 
 
 @sources.command
-def remove(name: str, /, *, reason: str = "", signing: Annotated[Signing, FLAT] = Signing()) -> int:
+def remove(name: str, /, *, reason: Text = "", acting: Annotated[Acting, FLAT] = Acting()) -> int:
     """Take a source off the register; what it delivers from then on is refused.
+
+    JSON: `act`, `index`, `envelope`, `dryRun`.
 
     Args:
         name: The source's name.
         reason: Why, for the record.
-        signing: Who signs.
+        acting: Who signs, and how the answer is shown.
     """
-    workspace = session.acting(signing)
+    workspace = session.acting(acting)
     act = remove_source(workspace, name, reason=reason)
-    return output.emit_act(workspace, act, dry_run=signing.dry_run)
+    return acts.perform(workspace, act, acting)
 
 
 @sources.command(name="list")
-def list_(*, place: Annotated[Place, FLAT] = Place()) -> int:
+def list_(*, reading: Annotated[Reading, FLAT] = Reading()) -> int:
     """List the registered sources.
 
+    JSON: `sources` (`source`, `tier`, `owner`, `licence`, `reason`).
+
     Args:
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    known = session.reading(place).directives().sources
-    rows = [(name, item.tier, item.owner, item.licence) for name, item in sorted(known.items())]
-    output.emit_table(("source", "tier", "owner", "licence"), rows)
+    known = sorted(session.reading(reading).directives().sources.items())
+    facts = [
+        {"source": name, "tier": item.tier, "owner": item.owner, "licence": item.licence,
+         "reason": item.reason}
+        for name, item in known
+    ]  # fmt: skip
+    rows = [(name, item.tier, item.owner, item.licence) for name, item in known]
+    nothing = "no source is registered: tidegate ingest source add NAME --tier TIER --owner WHO"
+    table = output.Table(("source", "tier", "owner", "licence"), rows, nothing)
+    output.emit(reading, {"sources": facts}, table)
     return 0

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from tidegate.app.genesis import Founder, everything, found
+from tidegate.app.genesis import Founder, check_free, everything, found
 from tidegate.cli import output
-from tidegate.cli.options import read_passphrase
+from tidegate.cli.options import FLAT, Flag, Showing, Texts, read_passphrase
 from tidegate.core.errors import UsageError
 from tidegate.core.identity.roles import Role
 
@@ -21,12 +21,17 @@ def init(
     /,
     *,
     name: str = "default",
-    principal: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    principal: Texts = (),
     passphrase_fd: int | None = None,
     passphrase_file: Path | None = None,
-    unsealed: Annotated[bool, Parameter(negative=())] = False,
+    unsealed: Flag = False,
+    dry_run: Flag = False,
+    showing: Annotated[Showing, FLAT] = Showing(),
 ) -> int:
     """Start a workspace in a folder.
+
+    JSON: `name`, `folder`; `id`, `log`, `pin`, null on a dry run; `sealed`, `dryRun`;
+    `principals` (`name`, `roles`).
 
     Args:
         folder: Where; made if it does not exist.
@@ -36,19 +41,45 @@ def init(
         passphrase_fd: Read the passphrase that seals the keys from this descriptor.
         passphrase_file: Read it from this file.
         unsealed: Leave the keys unsealed; each attestation will say so.
+        dry_run: Say what would be made; write nothing.
+        showing: How the answer is shown.
     """
     founders = tuple(map(_founder, principal)) or (everything("me"),)
+    people = [
+        {"name": one.name, "roles": sorted(role.value for role in one.roles)} for one in founders
+    ]
+    facts = {"name": name, "folder": str(folder.absolute()), "principals": people}
+    names = ", ".join(founder.name for founder in founders)
+    if dry_run:
+        check_free(folder)
+        unmade = {"id": None, "log": None, "pin": None, "sealed": not unsealed, "dryRun": True}
+        rows = [("would make", f"{name} in {folder.absolute()}"), ("people", names)]
+        output.emit(showing, {**facts, **unmade}, rows)
+        output.notice("dry run: nothing was made")
+        return 0
     prompt = None if unsealed else "Passphrase that seals the keys"
     passphrase = read_passphrase(passphrase_fd, passphrase_file, prompt=prompt, confirm=True)
     workspace = found(folder, founders, name=name, unlock=lambda _: passphrase, environ=os.environ)
-    output.emit_text(
+    pin = str(workspace.trust.digest)
+    made = {
+        "id": workspace.id,
+        "log": workspace.origin,
+        "pin": pin,
+        "sealed": passphrase is not None,
+        "dryRun": False,
+    }
+    step = "" if folder == Path() else f"cd {folder}; "
+    step += "tidegate ingest source add NAME --tier partner --owner WHO; then tidegate ingest admit"
+    output.emit(
+        showing,
+        {**facts, **made},
         [
             ("workspace", f"{name} ({workspace.id}) in {folder.absolute()}"),
-            ("people", ", ".join(founder.name for founder in founders)),
+            ("people", names),
             ("keys", "sealed" if passphrase else "NOT sealed: as safe as this disk"),
-            ("trust", f"pin {workspace.trust.digest}"),
-            ("next", "tidegate ingest source add NAME --tier partner; then tidegate ingest admit"),
-        ]
+            ("trust", f"pin {pin}"),
+            ("next", step),
+        ],
     )
     return 0
 

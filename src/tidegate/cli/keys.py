@@ -11,7 +11,8 @@ from tidegate.app.reading import about, read_file
 from tidegate.app.trustees import Published
 from tidegate.app.workspace import LOG_PRINCIPAL, Workspace
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place, Signing, read_passphrase
+from tidegate.cli.options import FLAT, Acting, Flag, Reading, Target, read_passphrase
+from tidegate.core.canonical import Json
 from tidegate.core.clock import iso
 from tidegate.core.errors import UsageError
 from tidegate.core.identity.keys import MAX_PEM, PublicKey, Scheme
@@ -19,21 +20,38 @@ from tidegate.core.identity.roles import Role
 
 app = App(name="keys", help="Create, list and rotate keys.")
 
-_Shape = output.Shape
+_Reading = Annotated[Reading, FLAT]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What key is wanted."""
+
+    name: str
+    roles: frozenset[Role]
+    ends: str | None = None
+    """The key that it replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What came of it."""
+
+    key: PublicKey
+    done: Published
+    kept: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sealing(Signing):
+class Sealing(Acting):
     """How a new key is sealed."""
 
     new_passphrase_fd: int | None = None
     """Read the new key's passphrase from this descriptor; else it gets the workspace's."""
     new_passphrase_file: Path | None = None
     """Read the new key's passphrase from this file."""
-    unsealed: Annotated[bool, Parameter(negative=())] = False
+    unsealed: Flag = False
     """Leave the new key unsealed; each attestation will say so."""
-    format: output.Shape = output.Shape.TEXT
-    """Text or one JSON document."""
 
     def passphrase(self, workspace: Workspace) -> bytes | None:
         """Return what seals the new key; ``None`` leaves it unsealed."""
@@ -43,19 +61,21 @@ class Sealing(Signing):
         return own or workspace.unlock(LOG_PRINCIPAL)
 
 
+_Sealing = Annotated[Sealing, FLAT]
+
+
 @app.command(name="list")
-def list_(*, place: Annotated[Place, FLAT] = Place(), format: _Shape = _Shape.TEXT) -> int:  # noqa: A002 - the flag's name
+def list_(*, reading: _Reading = Reading()) -> int:
     """List the keys that count, and those that only lie here.
 
+    JSON: `keys` (`principal`, `keyId`, `scheme`, `purpose`, `roles`, `state`, `kept`, `root`,
+    `validFrom`, `validUntil`).
+
     Args:
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    rows = keyring.list_keys(session.reading(place))
-    if format is output.Shape.JSON:
-        output.emit_json([row.to_json() for row in rows])
-        return 0
-    output.emit_table(
+    rows = keyring.list_keys(session.reading(reading))
+    table = output.Table(
         ("principal", "key", "for", "scheme", "roles", "state", "kept", "since"),
         [
             (
@@ -71,6 +91,7 @@ def list_(*, place: Annotated[Place, FLAT] = Place(), format: _Shape = _Shape.TE
             for row in rows
         ],
     )
+    output.emit(reading, {"keys": [row.to_json() for row in rows]}, table)
     return 0
 
 
@@ -82,61 +103,73 @@ def new(
     roles: str = "auditor",
     scheme: Scheme = Scheme.ED25519,
     public: Path | None = None,
-    sealing: Annotated[Sealing, FLAT] = Sealing(),
+    sealing: _Sealing = Sealing(),
 ) -> int:
     """Make a principal's key, and the version of the trust root that names it.
+
+    JSON: `name`, `roles`, `ends`; `keyId`, `scheme`, `kept`, `trustVersion`, `trustDigest`,
+    `index`, null on a dry run; `dryRun`.
 
     Args:
         principal: Its name: a-z, 0-9 and . _ @ + -
         roles: What it may sign, such as steward,validator; an auditor signs no gate statement.
         scheme: The kind of key.
         public: Take this public key (PEM), which was made elsewhere, instead of making one.
-        sealing: Who signs, and how the key is sealed.
+        sealing: Who signs, how the key is sealed, and how the answer is shown.
     """
     workspace = session.acting(sealing)
     given = None if public is None else _read_public(public)
     wanted = keyring.NewKey(principal, _roles(roles), scheme, given)
+    asked = _Asked(principal, wanted.roles)
     if sealing.dry_run:
         keyring.check_new(workspace, wanted)
-        return _dry(sealing, {"principal": principal, "roles": sorted(wanted.roles)})
+        return _show(sealing, asked, None)
     passphrase = None if given else sealing.passphrase(workspace)
     done = keyring.new_key(workspace, wanted, passphrase)
     key = next(one.key for one in done.trust.keys if one.principal == principal)
-    return _show(sealing, principal, key, done, "elsewhere" if given else _word(passphrase))
+    return _show(sealing, asked, _Made(key, done, "elsewhere" if given else _word(passphrase)))
 
 
 @app.command
-def rotate(principal: str, /, *, sealing: Annotated[Sealing, FLAT] = Sealing()) -> int:
+def rotate(principal: str, /, *, sealing: _Sealing = Sealing()) -> int:
     """Replace a key: the old one counts for what it signed until now, the new one from now on.
+
+    JSON: `name`, `roles`, `ends`, the key that is replaced; `keyId`, `scheme`, `kept`,
+    `trustVersion`, `trustDigest`, `index`, null on a dry run; `dryRun`.
 
     Args:
         principal: Whose key; `ledger` is the key that signs the log's heads.
-        sealing: Who signs, and how the new key is sealed.
+        sealing: Who signs, how the new key is sealed, and how the answer is shown.
     """
     workspace = session.acting(sealing)
+    old = keyring.rotatable(workspace, principal)
+    asked = _Asked(principal, old.roles, old.key.key_id)
     if sealing.dry_run:
-        old = keyring.rotatable(workspace, principal)
-        return _dry(sealing, {"principal": principal, "ends": old.key.key_id})
+        return _show(sealing, asked, None)
     passphrase = sealing.passphrase(workspace)
     key, done = keyring.rotate_key(workspace, principal, passphrase)
-    return _show(sealing, principal, key, done, _word(passphrase))
+    return _show(sealing, asked, _Made(key, done, _word(passphrase)))
 
 
 @app.command
-def models(principal: str, /, *, sealing: Annotated[Sealing, FLAT] = Sealing()) -> int:
+def models(principal: str, /, *, sealing: _Sealing = Sealing()) -> int:
     """Make the ECDSA P-256 key by which a releaser signs models (OpenSSF Model Signing).
+
+    JSON: `name`, `roles`, `ends`; `keyId`, `scheme`, `kept`, `trustVersion`, `trustDigest`,
+    `index`, null on a dry run; `dryRun`.
 
     Args:
         principal: A principal with the role releaser.
-        sealing: Who signs, and how the key is sealed.
+        sealing: Who signs, how the key is sealed, and how the answer is shown.
     """
     workspace = session.acting(sealing)
+    roles = keyring.check_models(workspace, principal)
+    asked = _Asked(principal + keyring.MODELS, roles)
     if sealing.dry_run:
-        roles = keyring.check_models(workspace, principal)
-        return _dry(sealing, {"principal": principal, "roles": sorted(roles)})
+        return _show(sealing, asked, None)
     passphrase = sealing.passphrase(workspace)
     key, done = keyring.models_key(workspace, principal, passphrase)
-    return _show(sealing, principal + keyring.MODELS, key, done, _word(passphrase))
+    return _show(sealing, asked, _Made(key, done, _word(passphrase)))
 
 
 @app.command
@@ -144,21 +177,23 @@ def export(
     principal: str,
     /,
     *,
-    output_file: Annotated[Path | None, Parameter(name="--output")] = None,
-    place: Annotated[Place, FLAT] = Place(),
+    output_file: Annotated[Target | None, Parameter(name="--output")] = None,
+    reading: _Reading = Reading(),
 ) -> int:
     """Write a public key as PEM; a private key never leaves its file.
 
+    JSON: `name`, `keyId`, `scheme`; `pem`, the key itself; `file`.
+
     Args:
         principal: A principal, a key id, or the beginning of one.
-        output_file: The file to write; standard output without it.
-        place: Where the workspace is.
+        output_file: The file to write; - or none is standard output.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    pem = keyring.public_pem(session.reading(place), principal).decode()
-    if output_file is None:
-        output.write(pem)
-    else:
-        output.save(output_file, pem)
+    data = keyring.public_pem(session.reading(reading), principal)
+    key, pem = PublicKey.from_pem(data), data.decode()
+    facts = {"name": principal, "keyId": key.key_id, "scheme": key.scheme.value, "pem": pem}
+    rows = [("key", f"{output_file}: {key.key_id} ({key.scheme.value}) of {principal}")]
+    output.emit_document(reading, pem, output_file, facts, rows)
     return 0
 
 
@@ -185,35 +220,35 @@ def _word(passphrase: bytes | None) -> str:
     return "sealed" if passphrase else "unsealed"
 
 
-def _dry(sealing: Sealing, would: dict[str, object]) -> int:
-    if sealing.format is output.Shape.JSON:
-        output.emit_json({"dryRun": True, **would})
-    else:
-        output.emit_text([(name, str(value)) for name, value in would.items()])
-    output.notice("dry run: no key was made, nothing was signed or appended")
-    return 0
-
-
-def _show(sealing: Sealing, name: str, key: PublicKey, done: Published, kept: str) -> int:
-    if sealing.format is output.Shape.JSON:
-        output.emit_json(
-            {
-                "name": name,
-                "keyId": key.key_id,
-                "scheme": key.scheme.value,
-                "kept": kept,
-                "trustVersion": done.trust.version,
-                "trustDigest": str(done.trust.digest),
-                "index": done.index,
-            }
-        )
+def _show(sealing: Sealing, asked: _Asked, made: _Made | None) -> int:
+    facts: dict[str, Json] = {
+        "name": asked.name,
+        "roles": sorted(role.value for role in asked.roles),
+        "ends": asked.ends,
+        "keyId": made and made.key.key_id,
+        "scheme": made and made.key.scheme.value,
+        "kept": made and made.kept,
+        "trustVersion": made and made.done.trust.version,
+        "trustDigest": made and str(made.done.trust.digest),
+        "index": made and made.done.index,
+        "dryRun": made is None,
+    }
+    if made is None:
+        rows = [("name", asked.name), ("roles", ", ".join(sorted(asked.roles)) or "none")]
+        ends = [("ends", asked.ends)] if asked.ends else []
+        output.emit(sealing, facts, [*rows, *ends])
+        output.notice("dry run: no key was made, nothing was signed or appended")
         return 0
-    output.emit_text(
+    key, done = made.key, made.done
+    kept = "NOT sealed: as safe as this disk" if made.kept == "unsealed" else made.kept
+    output.emit(
+        sealing,
+        facts,
         [
-            ("key", f"{key.key_id} ({key.scheme.value}) of {name}"),
-            ("kept", "NOT sealed: as safe as this disk" if kept == "unsealed" else kept),
+            ("key", f"{key.key_id} ({key.scheme.value}) of {asked.name}"),
+            ("kept", kept),
             ("trust", f"version {done.trust.version}, signed by {', '.join(done.signers)}"),
             ("log", str(done.index)),
-        ]
+        ],
     )
     return 0

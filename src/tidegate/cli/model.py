@@ -33,13 +33,15 @@ def tensors(
 ) -> int:
     """Hash a model tensor by tensor: one root, however it is split into files.
 
-    JSON: `root`, `tensors`, `files`, `file`; `manifest` where it goes to no file.
+    JSON: `root`; `tensors`, `files`, how many; `file`; `manifest`, null where it goes to a file.
 
     Args:
         path: A safetensors file, or a folder with such files.
-        file: Write the manifest here.
+        file: Write the manifest here; - is standard output.
         showing: How the answer is shown.
     """
+    if file is not None:
+        output.check_target(showing, file)
     with output.progress(f"hashing {path}", quiet=showing.as_json):
         found = build(path)
     facts = {"root": found.root, "tensors": len(found.entries), "files": len(found.files)}
@@ -49,11 +51,10 @@ def tensors(
         ("files", str(len(found.files))),
     ]
     if file is None:
-        shown = {} if not showing.as_json else {"manifest": found.to_json()}
-        output.emit(showing, {**facts, "file": None, **shown}, rows)
+        output.emit(showing, {**facts, "file": None, "manifest": found.to_json()}, rows)
     else:
-        output.save(file, found.to_bytes().decode())
-        output.emit(showing, {**facts, "file": str(file)}, rows)
+        document = found.to_bytes().decode()
+        output.emit_document(showing, document, file, {**facts, "manifest": None}, rows)
     return 0
 
 
@@ -69,7 +70,7 @@ def verify(
 ) -> int:
     """Verify a model, or one shard of it, against its tensor manifest.
 
-    JSON: `root`, `verified`, `of`.
+    JSON: `root`; `verified`, how many tensors, `of` how many.
 
     Args:
         path: A safetensors file, or a folder with such files.
@@ -106,8 +107,8 @@ def verify(
 def diff(base: Path, ours: Path, /, *, showing: Annotated[Showing, FLAT] = Showing()) -> int:
     """Compare two models tensor by tensor; exits with 1 where they differ.
 
-    JSON: `kinship` (same, derived, same-shape, unrelated), `base`, `ours`; `same`, a count;
-    `changed`, `recast`, `reshaped`, `added`, `removed`, `renamed` (pairs).
+    JSON: `kinship`; `base`, `ours`, their roots; `same`, how many; `changed`, `recast`,
+    `reshaped`, `added`, `removed`, `renamed`, names of tensors.
 
     Args:
         base: A safetensors file, a folder, or a manifest of `tidegate model tensors`.

@@ -6,11 +6,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Gating
+from tidegate.cli.options import FLAT, Flag, Gating, Showing, Texts
+from tidegate.core.errors import RemoteError, worst_exit_code
 
 app = App(name="monitor", help="Compare live traffic with the reference profile.")
-
-_FLAG = Parameter(negative=())
 
 
 @app.command
@@ -19,14 +18,18 @@ def profile(
     /,
     *,
     output_file: Annotated[Path, Parameter(name="--output")],
-    columns: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    columns: Texts = (),
+    showing: Annotated[Showing, FLAT] = Showing(),
 ) -> int:
     """Profile reference data, so that a promotion can freeze it by its digest.
+
+    JSON: `file`, `digest`, `rows`, `columns`, their names; `skipped` (`what`, `why`).
 
     Args:
         data: A table, such as a validation set with the model's predictions.
         output_file: A new file for the profile.
         columns: A column to watch; may be given several times, all where absent.
+        showing: How the answer is shown.
     """
     from tidegate.app.monitor import freeze  # noqa: PLC0415 - heavy
 
@@ -36,7 +39,14 @@ def profile(
         ("watches", f"{len(made.columns)} columns over {made.rows} rows"),
         *(("skipped", f"{gap.what}: {gap.why}") for gap in made.skipped),
     ]
-    output.emit_text(rows)
+    facts = {
+        "file": str(output_file),
+        "digest": str(made.digest),
+        "rows": made.rows,
+        "columns": [column.name for column in made.columns],
+        "skipped": [{"what": gap.what, "why": gap.why} for gap in made.skipped],
+    }
+    output.emit(showing, facts, rows)
     return 0
 
 
@@ -50,7 +60,7 @@ def run(
     cloudevents: str | None = None,
     tolerance: float | None = None,
     run_length: float = 1_000.0,
-    restart: Annotated[bool, _FLAG] = False,
+    restart: Flag = False,
     gating: Annotated[Gating, FLAT] = Gating(),
 ) -> int:
     """Hold a window of live rows against the profile that was frozen at promotion.
@@ -82,5 +92,8 @@ def run(
     )
     watched = watch(workspace, request)
     code = output.emit_decision(watched.decision, gating)
-    deliver(workspace, request, watched)  # after the verdict is shown: it may fail
+    try:
+        deliver(workspace, request, watched)
+    except RemoteError as error:  # the verdict stands, and is shown: it is the one answer
+        return worst_exit_code(code, output.emit_error(error))
     return code

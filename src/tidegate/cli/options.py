@@ -8,7 +8,9 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +26,30 @@ FLAT = Parameter(name="*")
 
 MAX_PASSPHRASE = 4_096
 
-_FLAG = Parameter(negative=())
-_LIST = Parameter(negative=())
+FLAG = Parameter(negative=(), show_default=False)
+LIST = Parameter(negative=(), show_default=False)
 
+Flag = Annotated[bool, FLAG]
+"""A switch that is off unless it is named."""
+Text = Annotated[str, Parameter(show_default=False)]
+"""A text that is empty unless it is given."""
+Texts = Annotated[tuple[str, ...], LIST]
+"""What may be given several times."""
+
+
+def _writable(_kind: object, given: object) -> None:
+    """Refuse a flag where a file is wanted; - alone is standard output."""
+    for path in given if isinstance(given, Iterable) else (given,):
+        if (name := str(path)).startswith("-") and name != "-":
+            raise ValueError(f"A file is wanted here; one of this name is ./{name}")
+
+
+Target = Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_writable)]
+"""A file to write; - is standard output."""
+Targets = Annotated[
+    tuple[Path, ...],
+    Parameter(allow_leading_hyphen=True, validator=_writable, negative=(), show_default=False),
+]
 
 _MAX_REASON = 600
 
@@ -40,6 +63,28 @@ Reason = Annotated[str, Parameter(validator=_said)]
 """Why an act is done, for the record."""
 
 
+class Shape(StrEnum):
+    """How a command that reports no findings writes its answer."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """How an answer is written: for people, or for programs."""
+
+    format: Shape = Shape.TEXT
+    """Text, or one JSON document."""
+    json: Flag = False
+    """The same as --format json."""
+
+    @property
+    def as_json(self) -> bool:
+        """Whether a program reads the answer."""
+        return self.json or self.format is Shape.JSON
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where the workspace is."""
@@ -49,18 +94,25 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading(Place, Showing):
+    """All that a command takes that reads a workspace."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reporting(Place):
     """How a result is shown and what makes the command fail."""
 
-    format: Annotated[tuple[Format, ...], _LIST] = ()
-    """How to write the result; may be given several times."""
-    output: Annotated[tuple[Path, ...], _LIST] = ()
+    format: Annotated[tuple[Format, ...], LIST] = ()
+    """How to write the result; may be given several times; text without it."""
+    json: Flag = False
+    """The same as a last --format json."""
+    output: Targets = ()
     """File for the format at the same place in the list; - or none is standard output."""
     fail_on: Severity | None = None
     """Exit with 1 when a finding is at least this severe."""
-    explain: Annotated[bool, _FLAG] = False
+    explain: Flag = False
     """Show each fact that a rule saw and the log index it comes from."""
-    quiet: Annotated[bool, _FLAG] = False
+    quiet: Flag = False
     """No text on standard output, no progress; errors are still shown."""
 
     def targets(self) -> tuple[tuple[Format, Path | None], ...]:
@@ -69,7 +121,8 @@ class Reporting(Place):
         Raises:
             UsageError: More files than formats, two results on standard output, or a file twice.
         """
-        formats = self.format or (Format.TEXT,)
+        also = (Format.JSON,) if self.json and Format.JSON not in self.format else ()
+        formats = (*self.format, *also) or (Format.TEXT,)
         files = [None if str(path) == "-" else path for path in self.output]
         if len(files) > len(formats):
             raise UsageError(
@@ -89,8 +142,8 @@ class Reporting(Place):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signing(Place):
-    """Who acts, with which key, and whether for real."""
+class Unlocking(Place):
+    """Who opens the keys of a workspace."""
 
     principal: Annotated[str | None, Parameter(name="--as")] = None
     """The principal who signs; the configured one otherwise."""
@@ -98,8 +151,24 @@ class Signing(Place):
     """Read the key's passphrase from this open file descriptor."""
     passphrase_file: Path | None = None
     """Read the key's passphrase from this file."""
-    dry_run: Annotated[bool, _FLAG] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signing(Unlocking):
+    """Who acts, with which key, and whether for real."""
+
+    dry_run: Flag = False
     """Decide and show; write nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acting(Signing, Showing):
+    """All that a command takes that acts in a workspace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving(Unlocking, Showing):
+    """All that a command takes that opens keys to serve."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ with the exit code that the decision has.
 import os
 import shutil
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from textwrap import wrap
@@ -21,20 +21,26 @@ from tidegate.core.errors import TidegateError, UsageError
 from tidegate.telemetry import redact
 
 if TYPE_CHECKING:
-    from tidegate.app.workspace import Workspace
-    from tidegate.cli.options import Reporting
+    from tidegate.cli.options import Reporting, Showing
     from tidegate.core.decision import Decision
-    from tidegate.core.policy.directives import Directive
     from tidegate.report import Report, Style
 
 _LABEL = 9
+_STDOUT = Path("-")
 
 
-class Shape(StrEnum):
-    """How a command that reports no findings writes its answer."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What people read as a table; cells are untrusted text and hold no markup."""
 
-    TEXT = "text"
-    JSON = "json"
+    headers: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    empty: str = ""
+    """What is said instead of a table without rows."""
+
+
+Part = Table | Sequence[tuple[str, str]] | str
+"""What people read: a table, labelled paragraphs, or a line."""
 
 
 def prepare_streams() -> None:
@@ -81,22 +87,77 @@ def emit_report(report: "Report", options: "Reporting") -> int:
     return report.exit_code
 
 
-def emit_act(workspace: "Workspace", act: "Directive", *, dry_run: bool) -> int:
-    """Sign a directive, append it, and say where it stands; on a dry run only say what it is.
+def emit(options: "Showing", facts: Mapping[str, Json], *parts: Part) -> None:
+    """Write an answer: the facts as one JSON document, or the parts, in their order, for people."""
+    if options.as_json:
+        emit_json(dict(facts))
+        return
+    for part in parts:
+        if isinstance(part, str):
+            write(part + "\n")
+        elif isinstance(part, Table):
+            _emit_table(part)
+        else:
+            emit_text(part)
+
+
+def emit_line(options: "Showing", facts: Mapping[str, Json], *parts: Part) -> None:
+    """Write one answer of many: a line of JSON, so that a program need not wait for the end."""
+    if not options.as_json:
+        emit(options, facts, *parts)
+        return
+    from tidegate.report.json import dump  # noqa: PLC0415 - keeps --version light
+
+    write(dump(dict(facts)) + "\n")
+
+
+def emit_document(
+    options: "Showing",
+    document: str,
+    target: Path | None,
+    facts: Mapping[str, Json],
+    *parts: Part,
+) -> None:
+    """Write a document to a file and an answer about it, or the document itself.
+
+    Args:
+        options: How the answer is written.
+        document: What a command is called for: a proof, a key.
+        target: The file; ``None`` or ``-`` is standard output.
+        facts: Hold the document, too.
+        parts: What people read where the document goes to a file.
 
     Raises:
-        UsageError: It would have no effect.
+        UsageError: It can't be written.
     """
-    from tidegate.app.effect import check_effect  # noqa: PLC0415 - keeps --version light
+    if target is None or is_stdout(target):
+        if options.as_json:
+            emit_json({**facts, "file": None})
+        else:
+            write(document)
+        return
+    save(target, document)
+    emit(options, {**facts, "file": str(target)}, *parts)
 
-    check_effect(workspace, act)
-    if dry_run:
-        emit_json(act.to_json())
-        notice("dry run: nothing was signed or appended")
-        return 0
-    receipt = workspace.act(act)
-    emit_text([(act.kind, f"log {receipt.index}, envelope {receipt.envelope}")])
-    return 0
+
+def is_stdout(target: Path | None) -> bool:
+    """Tell whether a target is standard output: ``-``, or none is named."""
+    return target is None or target == _STDOUT
+
+
+def check_target(options: "Showing", target: Path | None) -> None:
+    """Check that a document and a JSON answer about it don't go to one place.
+
+    Raises:
+        UsageError: Both would go to standard output.
+    """
+    if is_stdout(target) and options.as_json:
+        raise UsageError(
+            "the document and the answer about it would be written to one place",
+            where="standard output",
+            next_step="name a file for the document, or leave --json away",
+            slug="output",
+        )
 
 
 def emit_error(error: TidegateError, *, as_json: bool = False) -> int:
@@ -126,34 +187,6 @@ def emit_json(value: Json) -> None:
     from tidegate.report.json import dump  # noqa: PLC0415 - keeps --version light
 
     write(dump(value, indent=2) + "\n")
-
-
-def emit_table(
-    headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
-) -> None:
-    """Write a table to standard output; cells are untrusted text and hold no markup."""
-    from io import StringIO  # noqa: PLC0415 - keeps --version light
-
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - same
-    from rich.console import Console  # noqa: PLC0415 - same
-    from rich.table import Table  # noqa: PLC0415 - same
-    from rich.text import Text  # noqa: PLC0415 - same
-
-    from tidegate.report.untrusted import clip, plain  # noqa: PLC0415 - same
-
-    table = Table(box=SIMPLE_HEAD, title=Text(plain(title)) if title else None, pad_edge=False)
-    for header in headers:
-        table.add_column(Text(plain(header)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clip(str(cell), 2_000)) for cell in row))
-    paper = StringIO()
-    painted = colour(sys.stdout)
-    console = Console(
-        file=paper, width=width(), force_terminal=painted, no_color=not painted, highlight=False
-    )
-    console.print(table)
-    lines = [line.rstrip() + "\n" for line in paper.getvalue().splitlines()]
-    write("".join(lines).strip("\n") + "\n")
 
 
 def emit_text(rows: Sequence[tuple[str, str]]) -> None:
@@ -186,6 +219,34 @@ def colour(stream: TextIO) -> bool:
 def width() -> int:
     """Return the columns to fill: ``COLUMNS``, else the terminal's, else 100."""
     return max(40, min(shutil.get_terminal_size((100, 24)).columns, 200))
+
+
+def _emit_table(table: Table) -> None:
+    from io import StringIO  # noqa: PLC0415 - keeps --version light
+
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - same
+    from rich.console import Console  # noqa: PLC0415 - same
+    from rich.table import Table as Drawn  # noqa: PLC0415 - same
+    from rich.text import Text  # noqa: PLC0415 - same
+
+    from tidegate.report.untrusted import clip, plain  # noqa: PLC0415 - same
+
+    if not table.rows:
+        write(f"{table.empty}\n" if table.empty else "")
+        return
+    drawn = Drawn(box=SIMPLE_HEAD, pad_edge=False)
+    for header in table.headers:
+        drawn.add_column(Text(plain(header)), overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(clip(str(cell), 2_000)) for cell in row))
+    paper = StringIO()
+    painted = colour(sys.stdout)
+    console = Console(
+        file=paper, width=width(), force_terminal=painted, no_color=not painted, highlight=False
+    )
+    console.print(drawn)
+    lines = [line.rstrip() + "\n" for line in paper.getvalue().splitlines()]
+    write("".join(lines).strip("\n") + "\n")
 
 
 def _style(options: "Reporting", *, colour: bool) -> "Style":
@@ -229,28 +290,32 @@ def _paragraph(label: str, text: str, *, lines: int | None = None) -> str:
     return label + gap.join(pieces) + "\n"
 
 
-def save(target: Path, text: str) -> None:
+def save(target: Path, data: str | Iterable[bytes], *, mode: int = 0o644) -> None:
     """Write a file whole, or not at all.
+
+    Args:
+        target: The file.
+        data: Its text, or its bytes in pieces.
+        mode: Who may read it.
 
     Raises:
         UsageError: It can't be written.
     """
-    # Written beside and moved, so that a reader never sees half a report.
+    # Written beside and moved, so that a reader never sees half a file.
     part: Path | None = None
     try:
-        with NamedTemporaryFile(
-            "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", delete=False
-        ) as file:
+        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
             part = Path(file.name)
-            file.write(text)
-        part.chmod(0o644)
+            for piece in (data.encode(),) if isinstance(data, str) else data:
+                file.write(piece)
+        part.chmod(mode)
         part.replace(target)
     except OSError as error:
         raise UsageError(
-            "the report can't be written",
+            "the file can't be written",
             where=str(target),
             cause=error.strerror,
-            next_step="give --output a file in a folder that exists and can be written",
+            next_step="name a file in a folder that exists and can be written",
             slug="output",
         ) from error
     finally:

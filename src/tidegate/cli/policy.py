@@ -7,7 +7,7 @@ from cyclopts import App
 
 from tidegate.app import signed_policy, why
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place, Signing
+from tidegate.cli.options import FLAT, Acting, Reading, Showing
 from tidegate.core.canonical import Json
 from tidegate.core.clock import iso
 from tidegate.core.errors import EmptySubject
@@ -21,159 +21,152 @@ from tidegate.govern.policy.why_not import WhyNot
 app = App(name="policy", help="Check, test, sign and try out policy.")
 
 _DENIED = 1
-_Here = Annotated[Place, FLAT]
-_Shape = output.Shape
+_Reading = Annotated[Reading, FLAT]
 
 
 @app.command
-def show(*, place: _Here = Place(), format: _Shape = _Shape.TEXT) -> int:  # noqa: A002 - the flag's name
+def show(*, reading: _Reading = Reading()) -> int:
     """Show the policy in force, rule by rule, and who signed it.
 
+    JSON: `digest`, `mode`; `signedBy` (`principal`, `index`, `time`); `bundle`, all of it.
+
     Args:
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    workspace = session.reading(place)
+    workspace = session.reading(reading)
     bundle = workspace.policy
     signed = signed_policy.signatures(workspace, bundle)
     mode = workspace.settings.policy.mode.value
-    if format is output.Shape.JSON:
-        facts = {
-            "digest": str(bundle.digest),
-            "mode": mode,
-            "signedBy": [s.to_json() for s in signed],
-        }
-        output.emit_json({**facts, "bundle": bundle.to_json()})
-        return 0
+    facts = {
+        "digest": str(bundle.digest),
+        "mode": mode,
+        "signedBy": [s.to_json() for s in signed],
+        "bundle": bundle.to_json(),
+    }
     by = "; ".join(f"{one.principal} at log {one.index}" for one in signed)
     comes = "it comes with Tidegate" if bundle.name in BUNDLED else "nobody: `tidegate policy sign`"
-    output.emit_text(
-        [
-            ("policy", bundle.label),
-            ("mode", mode),
-            ("signed by", by or comes),
-            ("limits", ", ".join(f"{name} {value}" for name, value in bundle.limits.items())),
-        ]
-    )
-    output.emit_table(
+    rows = [
+        ("policy", bundle.label),
+        ("mode", mode),
+        ("signed by", by or comes),
+        ("limits", ", ".join(f"{name} {value}" for name, value in bundle.limits.items())),
+    ]
+    table = output.Table(
         ("rule", "gate", "control", "severity", "mode", "requires"),
         [
             (rule.id, rule.gate, rule.control, rule.severity.label, rule.mode.value, rule.require)
             for rule in bundle.rules
         ],
     )
+    output.emit(reading, facts, rows, table)
     return 0
 
 
 @app.command
-def check(file: Path, /, *, format: _Shape = _Shape.TEXT) -> int:  # noqa: A002 - the flag's name
+def check(file: Path, /, *, showing: Annotated[Showing, FLAT] = Showing()) -> int:
     """Check that a policy file is well-formed, and that every rule compiles.
+
+    JSON: `ok`, `policy`; `rules`, `tests`, how many; `families`, their rules.
 
     Args:
         file: The TOML file.
-        format: Text or one JSON document.
+        showing: How the answer is shown.
     """
     bundle = load_path(file)
     compile_policy(bundle)
     facts = {
+        "ok": True,
         "policy": bundle.label,
         "rules": len(bundle.rules),
         "tests": len(bundle.tests),
         "families": {name: list(rules) for name, rules in bundle.families.items()},
     }
-    if format is output.Shape.JSON:
-        output.emit_json({"ok": True, **facts})
-    else:
-        output.emit_text(
-            [
-                ("ok", bundle.label),
-                ("rules", str(len(bundle.rules))),
-                ("tests", f"{len(bundle.tests)}: run them with `tidegate policy test {file}`"),
-            ]
-        )
+    rows = [
+        ("ok", bundle.label),
+        ("rules", str(len(bundle.rules))),
+        ("tests", f"{len(bundle.tests)}: run them with `tidegate policy test {file}`"),
+    ]
+    output.emit(showing, facts, rows)
     return 0
 
 
 @app.command(name="test")
-def run_bundle_tests(
-    file: Path | None = None,
-    /,
-    *,
-    place: _Here = Place(),
-    format: _Shape = _Shape.TEXT,  # noqa: A002 - the flag's name
-) -> int:
+def run_bundle_tests(file: Path | None = None, /, *, reading: _Reading = Reading()) -> int:
     """Run the tests inside a policy; exit 1 where one fails, 3 where there is none.
+
+    JSON: `policy`; `tests` (`name`, `passed`, `expected`, `got`, `expectedRules`, `gotRules`).
 
     Args:
         file: The TOML file; the policy in force without it.
-        place: Where the workspace is; not needed with a file.
-        format: Text or one JSON document.
+        reading: Where the workspace is, which is not needed with a file; how the answer is shown.
     """
-    bundle = session.reading(place).policy if file is None else load_path(file)
+    bundle = session.reading(reading).policy if file is None else load_path(file)
     results = run_tests(bundle)
-    if format is output.Shape.JSON:
-        tests = [_result_json(one) for one in results]
-        output.emit_json({"policy": bundle.label, "tests": tests})
-    else:
-        _show_results(bundle, results)
-    if not results:
-        return EmptySubject.exit_code
-    return 0 if all(one.passed for one in results) else _DENIED
+    facts = {"policy": bundle.label, "tests": [_result_json(one) for one in results]}
+    output.emit(reading, facts, *_shown_results(bundle, results))
+    return _tests_code(results)
 
 
 @app.command
-def sign(file: Path, /, *, signing: Annotated[Signing, FLAT] = Signing()) -> int:
+def sign(file: Path, /, *, acting: Annotated[Acting, FLAT] = Acting()) -> int:
     """Sign a policy whose tests pass, and put the signature into the log.
+
+    JSON: `policy`; `tests` (`name`, `passed`, `expected`, `got`, `expectedRules`, `gotRules`);
+    `index`, `envelope`, null where it was not signed; `inForce`, `dryRun`.
 
     Args:
         file: The TOML file.
-        signing: Who signs.
+        acting: Who signs, and how the answer is shown.
     """
     bundle = load_path(file)
     results = run_tests(bundle)
-    if not results or not all(one.passed for one in results):
-        _show_results(bundle, results)
+    facts = {
+        "policy": bundle.label,
+        "tests": [_result_json(one) for one in results],
+        "index": None,
+        "envelope": None,
+        "inForce": False,
+        "dryRun": acting.dry_run,
+    }
+    if code := _tests_code(results):
+        output.emit(acting, facts, *_shown_results(bundle, results))
         output.notice("not signed: a policy is signed with tests that pass")
-        return _DENIED if results else EmptySubject.exit_code
-    workspace = session.acting(signing)
-    if signing.dry_run:
-        output.emit_text([("policy", bundle.label), ("tests", f"{len(results)} pass")])
+        return code
+    workspace = session.acting(acting)
+    in_force = workspace.policy.digest == bundle.digest
+    if acting.dry_run:
+        rows = [("policy", bundle.label), ("tests", f"{len(results)} pass")]
+        output.emit(acting, {**facts, "inForce": in_force}, rows)
         output.notice("dry run: nothing was signed or appended")
         return 0
     receipt = signed_policy.sign(workspace, bundle, [one.name for one in results])
-    in_force = workspace.policy.digest == bundle.digest
-    output.emit_text(
+    stands = {"index": receipt.index, "envelope": receipt.envelope, "inForce": in_force}
+    output.emit(
+        acting,
+        {**facts, **stands},
         [
             ("signed", bundle.label),
             ("log", f"{receipt.index}, envelope {receipt.envelope}"),
             ("in force", "yes" if in_force else f'no: set policy.bundle = "{file}"'),
-        ]
+        ],
     )
     return 0
 
 
 @app.command
-def what_if(
-    file: str,
-    /,
-    *,
-    limit: int = 1_000,
-    place: _Here = Place(),
-    format: _Shape = _Shape.TEXT,  # noqa: A002 - the flag's name
-) -> int:
+def what_if(file: str, /, *, limit: int = 1_000, reading: _Reading = Reading()) -> int:
     """Say which decisions of the log would have come out otherwise under another policy.
+
+    JSON: `policy`; `examined`, how many; `flips` (`index`, `gate`, `before`, `after`, `rules`);
+    `notReplayable` (`index`, `gate`, `facts`).
 
     Args:
         file: The TOML file, or the name of a bundled policy: default, strict.
         limit: How many decisions to replay, the newest first.
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
     bundle = bundled(file) if file in BUNDLED else load_path(Path(file))
-    found = why.what_if_for(session.reading(place), bundle, limit=limit)
-    if format is output.Shape.JSON:
-        output.emit_json(found.to_json())
-        return 0
+    found = why.what_if_for(session.reading(reading), bundle, limit=limit)
     rows = [
         (flip.index, flip.gate, f"{flip.before.value} → {flip.after.value}", ", ".join(flip.rules))
         for flip in found.flips
@@ -182,50 +175,43 @@ def what_if(
         (index, gate, "can't be told", "not recorded: " + ", ".join(facts))
         for index, gate, facts in found.unsure
     ]
-    output.emit_table(("log", "gate", "change", "why"), sorted(rows))
     same = found.examined - len(rows)
-    output.write(
+    summary = (
         f"{found.examined} decisions replayed: {same} the same, {len(found.flips)} otherwise, "
-        f"{len(found.unsure)} can't be told\n"
+        f"{len(found.unsure)} can't be told"
     )
+    table = output.Table(("log", "gate", "change", "why"), sorted(rows))
+    output.emit(reading, found.to_json(), table, summary)
     return 0 if found.examined else EmptySubject.exit_code
 
 
 @app.command
-def explain(
-    index: int,
-    /,
-    *,
-    place: _Here = Place(),
-    format: _Shape = _Shape.TEXT,  # noqa: A002 - the flag's name
-) -> int:
+def explain(index: int, /, *, reading: _Reading = Reading()) -> int:
     """Explain a decision of the log: each rule with its facts, and the least change to allow it.
+
+    JSON: `index`, `gate`, `outcome`, `policy`; `rules` as they were signed; `whyNot`, with its
+    changes, or null; `note`.
 
     Args:
         index: The log index of the decision.
-        place: Where the workspace is.
-        format: Text or one JSON document.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    asked = why.why_not_for(session.reading(place), index)
-    if format is output.Shape.JSON:
-        output.emit_json(_asked_json(asked))
-        return 0
+    asked = why.why_not_for(session.reading(reading), index)
     decision = asked.decision
     ref = decision.predicate.policy
-    output.emit_text(
-        [
-            ("decision", f"{decision.gate} {decision.predicate.outcome.value}, log {index}"),
-            ("when", iso(decision.time)),
-            ("by", decision.predicate.actor.principal),
-            ("policy", f"{ref.name}@{ref.version} {ref.digest}"),
-        ]
-    )
-    output.emit_table(
+    rows = [
+        ("decision", f"{decision.gate} {decision.predicate.outcome.value}, log {index}"),
+        ("when", iso(decision.time)),
+        ("by", decision.predicate.actor.principal),
+        ("policy", f"{ref.name}@{ref.version} {ref.digest}"),
+    ]
+    table = output.Table(
         ("rule", "says", "fact", "value", "from"),
         [row for rule in decision.predicate.rules for row in _rule_rows(rule)],
     )
-    if decision.predicate.outcome is not Outcome.ALLOW:
-        output.emit_text(_answer_rows(asked.answer, asked.note))
+    refused = decision.predicate.outcome is not Outcome.ALLOW
+    answer = [_answer_rows(asked.answer, asked.note)] if refused else []
+    output.emit(reading, _asked_json(asked), rows, table, *answer)
     return 0
 
 
@@ -284,20 +270,26 @@ def _result_json(one: TestResult) -> dict[str, Json]:
     }
 
 
-def _show_results(bundle: PolicyBundle, results: list[TestResult]) -> None:
+def _tests_code(results: list[TestResult]) -> int:
+    if not results:
+        return EmptySubject.exit_code
+    return 0 if all(one.passed for one in results) else _DENIED
+
+
+def _shown_results(bundle: PolicyBundle, results: list[TestResult]) -> tuple[output.Part, ...]:
     failed = [one for one in results if not one.passed]
-    if failed:
-        output.emit_table(
-            ("test", "expected", "got", "rules expected", "rules that refuse"),
-            [
-                (
-                    one.name,
-                    one.expected.value,
-                    one.got.value,
-                    ", ".join(one.expected_rules),
-                    ", ".join(one.got_rules),
-                )
-                for one in failed
-            ],
-        )
-    output.write(f"{len(results) - len(failed)} of {len(results)} tests of {bundle.label} pass\n")
+    table = output.Table(
+        ("test", "expected", "got", "rules expected", "rules that refuse"),
+        [
+            (
+                one.name,
+                one.expected.value,
+                one.got.value,
+                ", ".join(one.expected_rules),
+                ", ".join(one.got_rules),
+            )
+            for one in failed
+        ],
+    )
+    passed = f"{len(results) - len(failed)} of {len(results)} tests of {bundle.label} pass"
+    return table, passed

@@ -5,19 +5,18 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT
+from tidegate.cli.options import FLAT, Texts
 from tidegate.cli.wrapped import Wrapping
 
 app = App(name="prepare", help="Run a transform over admitted data.")
-_LIST = Parameter(negative=())
 _DEFAULTS = Wrapping()
 
 
 @app.command
 def run(
     *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    train: Annotated[tuple[str, ...], _LIST] = (),
-    validation: Annotated[tuple[str, ...], _LIST] = (),
+    train: Texts = (),
+    validation: Texts = (),
     options: Annotated[Wrapping, FLAT] = _DEFAULTS,
 ) -> int:
     """Admit the order, run the command confined, admit what it leaves, look for shared rows.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tidegate.app.registry import (
     Admission,
@@ -11,15 +11,15 @@ from tidegate.app.registry import (
     Promotion,
     admit_model,
     promote_model,
-    roll_back,
+    rolled_back,
 )
+from tidegate.app.release import publish_summary, write_proved
 from tidegate.app.rescan import rescan
-from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Gating, Place, Reason, Signing
+from tidegate.cli import acts, output, session
+from tidegate.cli.options import FLAT, Acting, Gating, Reading, Reason, Texts
 from tidegate.core.errors import UsageError, worst_exit_code
 
 app = App(name="registry", help="Scan, sign, admit and promote models.")
-_List = Annotated[tuple[str, ...], Parameter(negative=())]
 
 
 @app.command
@@ -33,8 +33,8 @@ def admit(
     licence: str | None = None,
     task: str | None = None,
     architecture: str | None = None,
-    use: _List = (),
-    limitation: _List = (),
+    use: Texts = (),
+    limitation: Texts = (),
     options: Annotated[Gating, FLAT] = Gating(),
 ) -> int:
     """Scan a model without running it, sign it, write its bill of materials, and admit it.
@@ -64,6 +64,8 @@ def promote(
     stage: str,
     model: Path,
     profile: Path | None = None,
+    release: Path | None = None,
+    resource: str | None = None,
     options: Annotated[Gating, FLAT] = Gating(),
 ) -> int:
     """Promote an admitted version to a stage; wants the whole chain and two other people's yes.
@@ -73,6 +75,8 @@ def promote(
         stage: The stage: prod, staging…
         model: Where the model lies, so that its signature is checked again.
         profile: The reference profile for monitoring, which is frozen with the promotion.
+        release: Write the verdict with its proof here, for the gateway and the admission webhook.
+        resource: The URI that its consumer uses, such as s3://models/credit; for --release.
         options: Who acts, and how the result is shown.
     """
     name, separator, number = version.partition("@")
@@ -84,7 +88,12 @@ def promote(
             slug="bad-name",
         )
     promotion = Promotion(name, number, stage, model, profile, dry_run=options.dry_run)
-    return output.emit_decision(promote_model(session.acting(options), promotion), options)
+    workspace = session.acting(options)
+    decision = promote_model(workspace, promotion)
+    if release is not None and not options.dry_run:
+        receipt = publish_summary(workspace, decision, f"{name}/{stage}", resource=resource)
+        write_proved(workspace, receipt.index, release)
+    return output.emit_decision(decision, options)
 
 
 @app.command
@@ -94,19 +103,24 @@ def rollback(
     *,
     to: str,
     reason: Reason,
-    signing: Annotated[Signing, FLAT] = Signing(),
+    acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Let a stage's name mean an earlier version again.
+
+    JSON: `act`, `index`, `envelope`, `dryRun`; `name`, `version`, which it means from then on.
 
     Args:
         name: NAME/STAGE.
         to: The version that it meant before.
         reason: Why, for the record.
-        signing: Who acts.
+        acting: Who signs, and how the answer is shown.
     """
-    index = roll_back(session.acting(signing), name, to, reason)
-    output.emit_text([("rollback", f"{name} means version {to} again, log {index}")])
-    return 0
+    workspace = session.acting(acting)
+    act = rolled_back(workspace, name, to, reason)
+    receipt = acts.append(workspace, act, acting)
+    facts = {"name": name, "version": to}
+    means = [] if receipt is None else [f"{name} means version {to} again"]
+    return acts.tell(acting, act, receipt, facts, *means)
 
 
 @app.command(name="rescan")
@@ -114,7 +128,7 @@ def rescan_(
     paths: tuple[Path, ...],
     /,
     *,
-    signing: Annotated[Signing, FLAT] = Signing(),
+    acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Scan admitted models again, with today's engine, packs and approvals, and say what changed.
 
@@ -122,33 +136,60 @@ def rescan_(
     `tidegate quarantine add`. Exits with 1 where one has findings of medium severity or more, 4
     where one could not be examined in full.
 
+    JSON: `models` (`name`, `digest`, `path`, `outcome`, `new`, `gone`, `index`); `elsewhere`
+    (`name`, `digest`), versions whose files are in none of the paths.
+
     Args:
         paths: Admitted models, or a folder that holds them; told by their digest.
-        signing: Who signs.
+        acting: Who signs, and how the answer is shown.
     """
-    found = rescan(session.acting(signing), paths, dry_run=signing.dry_run)
+    found = rescan(session.acting(acting), paths, dry_run=acting.dry_run)
+    models = [
+        {
+            "name": item.name,
+            "digest": item.digest,
+            "path": str(item.path),
+            "outcome": item.outcome.value,
+            "new": list(item.new),
+            "gone": list(item.gone),
+            "index": item.index,
+        }
+        for item in found.done
+    ]
+    shown: list[tuple[str, str]] = []
     for item in found.done:
         place = "dry run" if item.index is None else f"log {item.index}"
-        output.emit_text([(item.outcome.value, f"{item.name} {item.digest[:19]}, {place}")])
-        output.emit_text([("new", finding) for finding in item.new])
-        output.emit_text([("gone", finding) for finding in item.gone])
-    for name, digest in found.elsewhere:
-        output.emit_text([("not here", f"{name} {digest[:19]}: in none of the paths")])
+        shown.append((item.outcome.value, f"{item.name} {item.digest[:19]}, {place}"))
+        shown += [("new", finding) for finding in item.new]
+        shown += [("gone", finding) for finding in item.gone]
+    shown += [("not here", f"{n} {d[:19]}: in none of the paths") for n, d in found.elsewhere]
+    elsewhere = [{"name": name, "digest": digest} for name, digest in found.elsewhere]
+    output.emit(acting, {"models": models, "elsewhere": elsewhere}, shown)
     return worst_exit_code(*(item.outcome.exit_code for item in found.done))
 
 
 @app.command(name="list")
-def list_(*, place: Annotated[Place, FLAT] = Place()) -> int:
+def list_(*, reading: Annotated[Reading, FLAT] = Reading()) -> int:
     """List versions and stages, and what they mean.
 
+    JSON: `names` (`name`, `digest`, `principal`, `index`, `moves`).
+
     Args:
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    state = session.reading(place).directives()
-    rows = [
-        (name, history[-1].digest[:19], history[-1].act.principal, str(history[-1].act.index),
-         str(len(history)))
-        for name, history in sorted(state.aliases.items())
-    ]  # fmt: skip
-    output.emit_table(("name", "digest", "by", "log", "moves"), rows)
+    names = [
+        {
+            "name": name,
+            "digest": history[-1].digest,
+            "principal": history[-1].act.principal,
+            "index": history[-1].act.index,
+            "moves": len(history),
+        }
+        for name, history in sorted(session.reading(reading).directives().aliases.items())
+    ]
+    rows = [[str(value)[:19] if key == "digest" else value for key, value in one.items()]
+            for one in names]  # fmt: skip
+    nothing = "no version is admitted: tidegate registry admit PATH --name NAME --version VERSION"
+    table = output.Table(("name", "digest", "by", "log", "moves"), rows, nothing)
+    output.emit(reading, {"names": names}, table)
     return 0

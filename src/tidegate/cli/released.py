@@ -29,7 +29,9 @@ def released(
     """Hash files and hold them against a release: needs no workspace, no key and no network.
 
     Exits with 0 only when every byte is what was released; with 5 else, and nothing should be
-    loaded. JSON: `name`, `digest`, `resource`, `index`, `time`, `signers`.
+    loaded.
+
+    JSON: `name`, `digest`, `resource`, `index`, `time`, `signers`.
 
     Args:
         path: The model that was downloaded.

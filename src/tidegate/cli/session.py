@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from tidegate.app.workspace import Workspace
-from tidegate.cli.options import Place, Signing, read_passphrase
+from tidegate.cli.options import Place, Unlocking, read_passphrase
 
 
 def reading(place: Place) -> Workspace:
@@ -12,7 +12,7 @@ def reading(place: Place) -> Workspace:
     return Workspace.open(place.workspace, unlock=_Unlock(None, None, place.workspace))
 
 
-def acting(signing: Signing) -> Workspace:
+def acting(signing: Unlocking) -> Workspace:
     """Open the workspace to act in it as the principal that was named.
 
     Raises:

@@ -6,22 +6,20 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Gating
+from tidegate.cli.options import FLAT, Gating, Texts
 from tidegate.config.model import Isolation
 from tidegate.core.errors import UsageError
 
 app = App(name="validate", help="Judge a model on two independent validation sets.")
-
-_LIST = Parameter(negative=())
 
 
 @app.command
 def run(
     *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
     model: Path,
-    sets: Annotated[tuple[str, ...], Parameter(name="--set", negative=())],
+    sets: Annotated[Texts, Parameter(name="--set")],
     label_column: str,
-    group_column: Annotated[tuple[str, ...], _LIST] = (),
+    group_column: Texts = (),
     positive: str = "1",
     code: Path = Path(),
     scorecard: Path | None = None,

@@ -10,7 +10,7 @@ from tidegate.app.names import find_artifact
 from tidegate.app.reading import about, read_file
 from tidegate.app.trust import named_trust
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place
+from tidegate.cli.options import FLAT, Reading
 from tidegate.core.artifact.reference import resolve
 from tidegate.core.clock import SystemClock
 from tidegate.core.digest import Digest
@@ -28,33 +28,32 @@ def verify(
     artifact: str,
     /,
     *,
-    place: Annotated[Place, FLAT] = Place(),
+    reading: Annotated[Reading, FLAT] = Reading(),
     evidence: Path | None = None,
     trust: Path | None = None,
     pin: str | None = None,
-    format: output.Shape = output.Shape.TEXT,  # noqa: A002 - it is the flag's name
 ) -> int:
     """Walk from an artifact back to its sources, and check each step.
 
+    JSON: `schema`, `digest`, `name`, `kind`, `outcome`; `steps` (`stage`, `action`, `outcome`,
+    `name`, `kind`, `digest`, `signer`, `roles`, `index`, `time`, `age_s`); `sources`; `broken`
+    (`index`, `digest`, `why`); `gaps`.
+
     Args:
         artifact: A path, a digest, NAME@VERSION, a deployment NAME/STAGE; or an evidence file.
-        place: Where the workspace is; not needed with --trust.
+        reading: Where the workspace is, which is not needed with --trust; how the answer is shown.
         evidence: Verify from this evidence file, without a workspace.
         trust: The trust root file that goes with it.
         pin: The digest of the trust root's first version, as `tidegate init` showed it.
-        format: Text or one JSON document.
     """
     if evidence is None and trust is not None:
         evidence, artifact = Path(artifact), ""
     if evidence is not None:
         found = _offline(evidence, artifact, trust or Path("trust.json"), pin)
     else:
-        workspace = session.reading(place)
+        workspace = session.reading(reading)
         found = custody_of(workspace, find_artifact(workspace, artifact))
-    if format is output.Shape.JSON:
-        output.emit_json(found.to_json())
-    else:
-        _show(found)
+    output.emit(reading, found.to_json(), *_shown(found))
     return found.exit_code
 
 
@@ -86,9 +85,8 @@ def _check_subject(evidence: Evidence, artifact: str) -> None:
         )
 
 
-def _show(found: Custody) -> None:
-    output.write(f"{found.name}  {found.kind}  {found.digest}\n")
-    output.emit_table(
+def _shown(found: Custody) -> tuple[output.Part, ...]:
+    table = output.Table(
         ("gate", "verdict", "artifact", "digest", "signer", "age", "log"),
         [
             (
@@ -107,7 +105,7 @@ def _show(found: Custody) -> None:
     rows += [("broken", f"log {item.index}: {item.why}") for item in found.broken]
     rows += [("gap", gap) for gap in found.gaps]
     whole = "every link verifies" if found.exit_code == 0 else "NOT proved"
-    output.emit_text([*rows, ("result", whole)])
+    return f"{found.name}  {found.kind}  {found.digest}", table, [*rows, ("result", whole)]
 
 
 def _age(seconds: int) -> str:

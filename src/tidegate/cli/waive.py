@@ -7,8 +7,8 @@ from typing import Annotated
 from cyclopts import App
 
 from tidegate.app.names import find_artifact
-from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Place, Reason, Signing
+from tidegate.cli import acts, output, session
+from tidegate.cli.options import FLAT, Acting, Reading, Reason
 from tidegate.config import duration
 from tidegate.core.clock import DAY, iso
 from tidegate.core.errors import UsageError
@@ -29,9 +29,11 @@ def grant(
     rule: str = "*",
     scope: str = "*",
     expires_in: str = "7d",
-    signing: Annotated[Signing, FLAT] = Signing(),
+    acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Grant an exception from a control; it holds once a second person approves it.
+
+    JSON: `act`, `index`, `envelope`, `dryRun`; `waiver`, its id, null on a dry run.
 
     Args:
         control: Such as TG-REG-04.
@@ -40,57 +42,67 @@ def grant(
         rule: One rule of the control; any where absent.
         scope: An artifact (path, digest, name); any where absent.
         expires_in: How long it holds, 30 days at most: 7d, 12h.
-        signing: Who signs.
+        acting: Who signs, and how the answer is shown.
     """
     term = _term(expires_in)
-    workspace = session.acting(signing)
+    workspace = session.acting(acting)
     _check_control(control, {rule.control for rule in workspace.policy.rules})
     subject = scope if scope == "*" else find_artifact(workspace, scope)
     expires = workspace.clock.now() + term
     act = Waive(
         control=control, rule=rule, scope=subject, owner=owner, reason=reason, expires=expires
     )
-    return output.emit_act(workspace, act, dry_run=signing.dry_run)
+    receipt = acts.append(workspace, act, acting)
+    waiver = None if receipt is None else f"waiver-{receipt.index}"
+    step = f"somebody else: tidegate approve {waiver} --for waive --reason WHY"
+    parts: list[output.Part] = [] if waiver is None else [[("waiver", waiver), ("next", step)]]
+    return acts.tell(acting, act, receipt, {"waiver": waiver}, *parts)
 
 
 @app.command
-def retract(
-    waiver: str, /, *, reason: Reason, signing: Annotated[Signing, FLAT] = Signing()
-) -> int:
+def retract(waiver: str, /, *, reason: Reason, acting: Annotated[Acting, FLAT] = Acting()) -> int:
     """End a waiver before it expires.
+
+    JSON: `act`, `index`, `envelope`, `dryRun`.
 
     Args:
         waiver: Its id: waiver-INDEX.
         reason: Why.
-        signing: Who signs.
+        acting: Who signs, and how the answer is shown.
     """
-    workspace = session.acting(signing)
+    workspace = session.acting(acting)
     act = RetractWaiver(waiver=waiver, reason=reason)
-    return output.emit_act(workspace, act, dry_run=signing.dry_run)
+    return acts.perform(workspace, act, acting)
 
 
 @app.command(name="list")
-def list_(*, place: Annotated[Place, FLAT] = Place()) -> int:
+def list_(*, reading: Annotated[Reading, FLAT] = Reading()) -> int:
     """List the waivers of the log, and whether they hold.
 
+    JSON: `waivers` (`waiver`, `control`, `rule`, `scope`, `owner`, `expires`, `state`, `holds`).
+
     Args:
-        place: Where the workspace is.
+        reading: Where the workspace is, and how the answer is shown.
     """
-    workspace = session.reading(place)
+    workspace = session.reading(reading)
     now = workspace.clock.now()
     rows = [
-        (
-            waiver.id,
-            waiver.control,
-            waiver.rule,
-            waiver.scope[:19],
-            waiver.owner,
-            iso(waiver.expires)[:16],
-            waiver.fault(producer="", now=now) or "holds",
-        )
+        {
+            "waiver": waiver.id,
+            "control": waiver.control,
+            "rule": waiver.rule,
+            "scope": waiver.scope,
+            "owner": waiver.owner,
+            "expires": iso(waiver.expires),
+            "state": (fault := waiver.fault(producer="", now=now)) or "holds",
+            "holds": not fault,
+        }
         for waiver in workspace.directives().waivers.values()
     ]
-    output.emit_table(("waiver", "control", "rule", "scope", "owner", "expires", "state"), rows)
+    shown = ("waiver", "control", "rule", "scope", "owner", "expires", "state")
+    short = {"scope": 19, "expires": 16}
+    table = [[str(row[name])[: short.get(name)] for name in shown] for row in rows]
+    output.emit(reading, {"waivers": rows}, output.Table(shown, table, "no waivers"))
     return 0
 
 

@@ -2,14 +2,14 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from tidegate.app.replicas import Look, Replica, ReplicaWatch
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Acting
+from tidegate.cli.options import FLAT, Acting, Flag
 from tidegate.config import duration
 from tidegate.core.clock import SECOND, Micros, iso
 from tidegate.core.errors import RemoteError, UsageError
@@ -26,14 +26,15 @@ def watch(
     refresh: str = "6h",
     releases: Path | None = None,
     cloudevents: str | None = None,
-    once: bool = False,
+    once: Flag = False,
     acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Verify running replicas again and again; log what changed, and raise an alert.
 
     Looks at every replica as often as --every says, and logs a verdict when it changed or the last
     one has grown older than --refresh. Ends on SIGTERM, or with --once after one look, for a timer.
-    JSON, a line a look: `time`, `deployment`, `path`, `outcome`, `logged`, `index`, `alert`.
+
+    JSON: a line a look, with `time`, `deployment`, `path`, `outcome`, `logged`, `index`, `alert`.
 
     Args:
         replica: PATH=NAME/STAGE: where the files are, and what they should be.
@@ -87,7 +88,7 @@ def _tell(look: Look, acting: Acting, time: str) -> None:
     }
     said = f"log {decision.index}" if look.logged else "as before"
     line = f"{time}  {decision.outcome.value:9s} {look.replica.alias}  {said}"
-    output.emit(acting, facts, line, *([look.alert.message] if look.alert else []))
+    output.emit_line(acting, facts, line, *([look.alert.message] if look.alert else []))
 
 
 def _replica(text: str) -> Replica:
@@ -117,7 +118,7 @@ def _duration(flag: str, text: str) -> Micros:
 
 
 @contextmanager
-def _until_told() -> Iterator[threading.Event]:
+def _until_told() -> Generator[threading.Event]:
     """Set an event on SIGTERM, so that a look in progress is finished first."""
     told = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: told.set())

@@ -1,27 +1,29 @@
 """``tidegate serve webhook``: the deploy gate of a cluster, from local evidence alone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App
 
 from tidegate.app.reading import about
 from tidegate.app.trust import named_trust
-from tidegate.cli import output
-from tidegate.cli.options import Texts
+from tidegate.cli.listening import announce, bound
+from tidegate.cli.options import FLAT, Flag, Showing, Texts
 from tidegate.core.clock import DAY, Micros, SystemClock
 from tidegate.core.digest import Digest
-from tidegate.core.errors import SubjectError, UsageError
+from tidegate.core.errors import RemoteError, SubjectError, UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from tidegate.admission.settings import AdmissionSettings
+    from tidegate.gateway.server import Tls
 
 app = App(name="webhook", help="Admit to a cluster only what was released.")
 
 _HEADERS = 16_384
 _CONNECTIONS = 512
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @app.default
@@ -35,15 +37,18 @@ def run(
     key: Path | None = None,
     listen: str = "127.0.0.1:8443",
     spool: Path = Path("admission-spool"),
-    warn: bool = False,
+    warn: Flag = False,
     exempt: Texts = (),
     image: Texts = (),
     scheme: Texts = (),
     break_glass: Texts = (),
     release_days: int = 30,
-    refuse_old: bool = False,
+    refuse_old: Flag = False,
+    showing: Annotated[Showing, FLAT] = Showing(),
 ) -> int:
     """Answer AdmissionReview v1 until stopped: TLS, no workspace, no connection of its own.
+
+    JSON: `serving`, the folder of releases; `mode`, `url`. It is written when the server listens.
 
     Args:
         releases: Folder with the files of `serve check --release`, `registry promote --release`
@@ -61,6 +66,7 @@ def run(
         break_glass: A group whose members may let an object in with a reason; several times.
         release_days: From which age on a release is told to be old.
         refuse_old: Refuse what has only an old release.
+        showing: How the start is told.
     """
     from tidegate.admission.compose import create_admission  # noqa: PLC0415 - an extra
     from tidegate.admission.settings import AdmissionSettings, Mode  # noqa: PLC0415 - same
@@ -87,45 +93,50 @@ def run(
         refuse_old=refuse_old,
         break_glass=frozenset(break_glass),
     )
-    return _serve(create_admission(settings, SystemClock()), settings, listen, certificate, key)
+    tls = _tls(listen, certificate, key)
+    return _serve(create_admission(settings, SystemClock()), settings, listen, tls, showing)
 
 
-def _serve(
-    application: "ASGIApp",
-    settings: "AdmissionSettings",
-    listen: str,
-    certificate: Path | None,
-    key: Path | None,
-) -> int:
-    from tidegate.gateway.server import Tls, server  # noqa: PLC0415 - an extra
+def _tls(listen: str, certificate: Path | None, key: Path | None) -> "Tls | None":
+    from tidegate.gateway.server import Tls  # noqa: PLC0415 - an extra
 
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    if not port.isdigit():
-        raise UsageError(
-            "not an address with a port", where=listen, next_step="write 0.0.0.0:8443",
-            slug="bad-address",
-        )  # fmt: skip
     if (certificate is None) != (key is None):
         raise UsageError(
             "a certificate and its key belong together",
             next_step="give --certificate and --key",
             slug="certificate",
         )
-    if certificate is None and host not in {"127.0.0.1", "::1", "localhost"}:
+    if certificate is not None and key is not None:
+        return Tls(certificate, key)
+    if listen.rpartition(":")[0].strip("[]") not in _LOOPBACK:
         raise UsageError(
             "the API server speaks TLS to webhooks",
             where=listen,
             next_step="give --certificate and --key, or listen on a loopback address",
             slug="certificate",
         )
-    tls = None if certificate is None or key is None else Tls(certificate, key)
-    scheme = "http" if tls is None else "https"
-    output.notice(
-        f"admitting by {settings.releases} ({settings.mode.value}) on {scheme}://{listen}"
-    )
-    running = server(
-        application, host, int(port), headers=_HEADERS, connections=_CONNECTIONS, tls=tls
-    )
-    running.run()
-    return 0 if running.started else 6
+    return None
+
+
+def _serve(
+    application: "ASGIApp",
+    settings: "AdmissionSettings",
+    listen: str,
+    tls: "Tls | None",
+    showing: Showing,
+) -> int:
+    from tidegate.gateway.server import server  # noqa: PLC0415 - an extra
+
+    with bound(listen, "http" if tls is None else "https") as (opened, url):
+        running = server(
+            application,
+            *opened.getsockname()[:2],
+            headers=_HEADERS,
+            connections=_CONNECTIONS,
+            tls=tls,
+        )
+        mode = settings.mode.value
+        facts = {"serving": str(settings.releases), "mode": mode, "url": url}
+        announce(showing, f"releases of {settings.releases} ({mode})", facts)
+        running.run(sockets=[opened])
+    return 0 if running.started else RemoteError.exit_code

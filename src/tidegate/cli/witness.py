@@ -1,24 +1,23 @@
 """``tidegate log witness``: be the second party that signs only heads that continue what it saw."""
 
-import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from tidegate.app import witnessing
 from tidegate.app.reading import read_file
 from tidegate.cli import output
-from tidegate.cli.options import read_passphrase
+from tidegate.cli.listening import listen
+from tidegate.cli.options import FLAT, Flag, Showing, Target, Texts, read_passphrase
 from tidegate.core.clock import SystemClock
-from tidegate.core.errors import RemoteError, UsageError
 from tidegate.core.ledger.note import MAX_NOTE
 
 app = App(name="witness", help="Be a witness of other logs.")
 
 _LISTEN = "127.0.0.1:8442"
 _PROMPT = "Passphrase of the witness's key"
-_MAX_PORT = 65_535
+_Showing = Annotated[Showing, FLAT]
 
 
 @app.command
@@ -27,13 +26,16 @@ def init(
     /,
     *,
     name: str,
-    log: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    log: Texts = (),
     passphrase_fd: int | None = None,
     passphrase_file: Path | None = None,
-    unsealed: Annotated[bool, Parameter(negative=())] = False,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    unsealed: Flag = False,
+    dry_run: Flag = False,
+    showing: _Showing = Showing(),
 ) -> int:
     """Make a witness: a key, the logs that it watches, and a memory. Keep it apart from the logs.
+
+    JSON: `name`, `folder`; `key`, its verifier key, null on a dry run; `sealed`, `logs`, `dryRun`.
 
     Args:
         folder: Where.
@@ -43,34 +45,44 @@ def init(
         passphrase_file: Read it from this file.
         unsealed: Leave the key unsealed.
         dry_run: Say what would be made; write nothing.
+        showing: How the answer is shown.
     """
+    facts = {"name": name, "folder": str(folder.absolute()), "logs": list(log)}
     if dry_run:
-        output.notice(f"dry run: {name} would be made in {folder}, to watch {len(log)} logs")
+        would = [("would make", f"{name} in {folder.absolute()}, to watch {len(log)} logs")]
+        unmade = {"key": None, "sealed": not unsealed, "dryRun": True}
+        output.emit(showing, {**facts, **unmade}, would)
+        output.notice("dry run: nothing was made")
         return 0
     prompt = None if unsealed else "Passphrase that seals the witness's key"
     passphrase = read_passphrase(passphrase_fd, passphrase_file, prompt=prompt, confirm=True)
     key = witnessing.make_witness(folder, name, log, passphrase)
-    output.emit_text(
+    output.emit(
+        showing,
+        {**facts, "key": key.vkey, "sealed": passphrase is not None, "dryRun": False},
         [
             ("witness", f"{name} in {folder.absolute()}"),
             ("key", key.vkey),
             ("kept", "sealed" if passphrase else "NOT sealed: as safe as this disk"),
             ("next", f"tidegate trust add-witness {key.vkey}"),
-        ]
+        ],
     )
     return 0
 
 
 @app.command
-def watch(folder: Path, vkey: str, /) -> int:
+def watch(folder: Path, vkey: str, /, *, showing: _Showing = Showing()) -> int:
     """Let a witness know one more log, or a log's new key.
+
+    JSON: `watched`, the verifier key.
 
     Args:
         folder: The witness.
         vkey: The log's verifier key, as `tidegate trust show` shows it.
+        showing: How the answer is shown.
     """
     witnessing.watch(folder, vkey)
-    output.emit_text([("watched", vkey)])
+    output.emit(showing, {"watched": vkey}, [("watched", vkey)])
     return 0
 
 
@@ -80,26 +92,28 @@ def answer(
     request: Path,
     /,
     *,
-    output_file: Annotated[Path | None, Parameter(name="--output")] = None,
+    output_file: Annotated[Target | None, Parameter(name="--output")] = None,
     passphrase_fd: int | None = None,
     passphrase_file: Path | None = None,
+    showing: _Showing = Showing(),
 ) -> int:
     """Answer a request that came as a file, with a cosignature line.
+
+    JSON: `cosignature`, the line itself; `file`.
 
     Args:
         folder: The witness.
         request: What `tidegate log cosign --request` wrote.
-        output_file: The file to write; standard output without it.
+        output_file: The file to write; - or none is standard output.
         passphrase_fd: Read the key's passphrase from this descriptor.
         passphrase_file: Read it from this file.
+        showing: How the answer is shown.
     """
     passphrase = read_passphrase(passphrase_fd, passphrase_file, prompt=_PROMPT)
     witness = witnessing.open_witness(folder, passphrase, SystemClock())
     lines = witnessing.answer(witness, read_bytes(request)).decode()
-    if output_file is None:
-        output.write(lines)
-    else:
-        output.save(output_file, lines)
+    rows = [("answer", f"{output_file}: hand it back, for tidegate log cosign {output_file}")]
+    output.emit_document(showing, lines, output_file, {"cosignature": lines}, rows)
     return 0
 
 
@@ -111,57 +125,24 @@ def serve(
     address: Annotated[str, Parameter(name="--listen")] = _LISTEN,
     passphrase_fd: int | None = None,
     passphrase_file: Path | None = None,
+    showing: _Showing = Showing(),
 ) -> int:
     """Answer requests over HTTP (C2SP tlog-witness, POST /add-checkpoint).
+
+    JSON: `serving`, `url`. It is written when the server listens.
 
     Args:
         folder: The witness.
         address: HOST:PORT to listen on.
         passphrase_fd: Read the key's passphrase from this descriptor.
         passphrase_file: Read it from this file.
+        showing: How the answer is shown.
     """
     from tidegate.api.ledger import witness_app  # noqa: PLC0415 - starlette only to serve
 
     passphrase = read_passphrase(passphrase_fd, passphrase_file, prompt=_PROMPT)
     witness = witnessing.open_witness(folder, passphrase, SystemClock())
-    return listen(witness_app(witness), address, "witness at")
-
-
-def listen(application: Any, address: str, title: str) -> int:
-    """Serve an ASGI application until it is interrupted.
-
-    Raises:
-        UsageError: The address is none.
-        RemoteError: It can't be listened on.
-    """
-    import uvicorn  # noqa: PLC0415 - an extra, needed only to serve
-
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > _MAX_PORT:
-        raise UsageError(
-            "not an address to listen on",
-            where=address[:100],
-            next_step="write it as HOST:PORT, such as 127.0.0.1:8441",
-            slug="bad-address",
-        )
-    config = uvicorn.Config(
-        application, host=host.strip("[]"), port=int(port), log_level=logging.WARNING,
-        access_log=False, lifespan="off", server_header=False,
-    )  # fmt: skip
-    output.notice(f"{title} http://{address}, until interrupted")
-    server = uvicorn.Server(config)
-    try:
-        server.run()
-    except SystemExit:  # uvicorn's way to say that it can't bind
-        server.started = False
-    if not server.started:
-        raise RemoteError(
-            "can't listen here",
-            where=address,
-            next_step="choose another port with --listen",
-            slug="listen",
-        )
-    return 0
+    return listen(witness_app(witness), address, showing, "the witness")
 
 
 def read_bytes(file: Path) -> bytes:

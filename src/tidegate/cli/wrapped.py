@@ -6,29 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tidegate.cli.options import Gating
+from tidegate.cli.options import Gating, Targets, Texts
 from tidegate.config.model import Isolation
 from tidegate.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tidegate.app.produce import CommandRequest
 
-_LIST = Parameter(negative=())
-
 
 @dataclass(frozen=True, kw_only=True)
 class Wrapping(Gating):
     """What prepare and train take; ``--output`` is the command's folder here."""
 
-    output: Annotated[tuple[Path, ...], Parameter(name="--report-file", negative=())] = ()
+    output: Annotated[Targets, Parameter(name="--report-file")] = ()
     """File for the report format at the same place in the list; - or none is standard output."""
-    input: Annotated[tuple[str, ...], _LIST] = ()
+    input: Texts = ()
     """An input as NAME=PATH; the command finds it as $TIDEGATE_INPUTS/NAME."""
     folder: Annotated[Path | None, Parameter(name="--output")] = None
     """A new folder for what the command leaves in $TIDEGATE_OUTPUT."""
     code: Path = Path()
     """Folder of the command's code, which becomes its working directory."""
-    param: Annotated[tuple[str, ...], _LIST] = ()
+    param: Texts = ()
     """A parameter as NAME=VALUE; signed, and given as $TIDEGATE_PARAM_NAME."""
     tier: Isolation | None = None
     """Weakest confinement that is accepted; the configured one where absent."""

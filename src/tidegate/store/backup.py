@@ -10,6 +10,7 @@ the database, with any tool.
     restore(Path("store.backup.db"), "sqlite:///fresh.db")
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Generator
@@ -18,7 +19,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from tidegate.core.errors import LedgerError, SchemaError, StoreError, UsageError, VerificationError
+from tidegate.core.errors import (
+    LedgerError,
+    SchemaError,
+    StoreError,
+    SubjectError,
+    UsageError,
+    VerificationError,
+)
 from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.consistent import StoredTiles
 from tidegate.core.ledger.note import Note
@@ -32,6 +40,8 @@ from tidegate.store.transactions import reading
 
 _PAGES = 1_024
 _UNUSED = Path("unused")
+_PLACE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
+"""What is wrong with a path that was named, and not with the system."""
 _SPOILT = frozenset({"not-a-database", "damaged", "foreign-database"})
 
 
@@ -42,9 +52,10 @@ def backup(url: str, target: Path) -> int:
         Bytes of the copy.
 
     Raises:
-        UsageError: There is a file at the target already, or the store is no SQLite file.
+        UsageError: There is something at the target already, it can't be written, or the store is
+            no SQLite file.
         SchemaError: The store has another schema.
-        StoreError: The store can't be read, or the copy can't be written; none is left.
+        StoreError: The store can't be read, or has no room for the copy; none is left.
     """
     _refuse_existing(target)
     engine = open_engine(url)
@@ -74,6 +85,7 @@ def restore(source: Path, url: str) -> list[str]:
 
     Raises:
         UsageError: There is a store at the target already, or it is no SQLite address.
+        SubjectError: There is no copy.
         LedgerError: The copy contradicts itself; nothing was restored.
         SchemaError: The copy has another schema.
         StoreError: The copy is no store, or can't be read; nothing was restored.
@@ -91,7 +103,12 @@ def restore(source: Path, url: str) -> list[str]:
     target = Path(place)
     _refuse_existing(target)
     if not source.is_file():
-        raise StoreError("there is no copy here", where=str(source), slug="missing")
+        raise SubjectError(
+            "there is no copy here",
+            where=str(source),
+            next_step="name the file that `tidegate db backup` wrote",
+            slug="no-such-file",
+        )
     with _aside(target) as part:
         try:
             _copy(source, part, engine)
@@ -175,12 +192,13 @@ def _aside(target: Path) -> Generator[Path]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise StoreError(
+        kind = UsageError if error.errno in _PLACE else StoreError
+        raise kind(
             "the copy can't be written",
             where=str(target),
             cause=error.strerror,
-            next_step="check the folder and its free space",
-            slug="copy",
+            next_step="name a file in a folder that exists, can be written and has room",
+            slug="output" if kind is UsageError else "copy",
         ) from None
     finally:
         for suffix in ("", "-wal", "-shm"):

@@ -28,7 +28,7 @@ def test_init_begins_a_workspace_once(tidegate: Tidegate) -> None:
     assert (made.code, "NOT sealed" in made.out, "pin sha256:" in made.out) == (0, True, True)
     again = tidegate("init", "new", "--unsealed")
     assert (again.code, "workspace-exists" in again.err) == (2, True)
-    keys = tidegate("keys", "list", "-C", "new", "--format", "json").json
+    keys = tidegate("keys", "list", "-C", "new", "--format", "json").json["keys"]
     assert [(row["principal"], len(row["roles"])) for row in keys] == [
         ("ana", 1), ("bo", 7), ("ledger", 0),
     ]  # fmt: skip

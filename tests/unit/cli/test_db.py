@@ -114,7 +114,7 @@ def test_a_damaged_copy_is_refused(site: Site, tidegate: Tidegate) -> None:
     assert (ran.code, "TG-LOG/bad-backup" in ran.err) == (5, True)
     Path("b.db").write_text("no database")
     assert tidegate("db", "restore", "b.db", *WS).code == 6
-    assert tidegate("db", "restore", "nowhere.db", *WS).code == 6
+    assert tidegate("db", "restore", "nowhere.db", *WS).code == 2
     assert not list((site.root / ".tidegate").glob("tidegate.db*"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.sites import Ran, Tidegate
 
 GUIDES = Path(__file__).resolve().parents[3] / "docs" / "guide"
-PAGES = ("keys-and-trust", "ledger", "policy", "operations")
+PAGES = ("keys-and-trust", "ledger", "policy", "operations", "drills")
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"\s+# exit (\d+)$")
 

@@ -1,4 +1,3 @@
-
 """``image check`` on files, layouts, and a registry that listens on this machine."""
 
 from pathlib import Path

@@ -18,7 +18,7 @@ WS = ("-C", "ws")
 
 
 def keys(tidegate: Tidegate, name: str) -> list[dict[str, object]]:
-    listed = tidegate("keys", "list", *WS, "--format", "json").json
+    listed = tidegate("keys", "list", *WS, "--format", "json").json["keys"]
     return [row for row in listed if row["principal"] == name]
 
 

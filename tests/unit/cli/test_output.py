@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.cli import output
-from tidegate.cli.options import Gating, Reporting, read_passphrase
+from tidegate.cli.options import Gating, Reporting, Showing, read_passphrase
 from tidegate.cli.progress import bar
 from tidegate.core.decision import Decision, SubjectRef
 from tidegate.core.errors import AccessError, TidegateError, UsageError
@@ -108,7 +108,8 @@ def test_table_cells_hold_no_markup_and_no_escapes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    output.emit_table(("name", "what"), [("[red]x[/red]", "a\x1b[31m\nb"), ("=cmd|'/C'!A0", 3)])
+    rows = [("[red]x[/red]", "a\x1b[31m\nb"), ("=cmd|'/C'!A0", 3)]
+    output.emit(Showing(), {}, output.Table(("name", "what"), rows))
     text = capsys.readouterr().out
     assert "[red]x[/red]" in text
     assert r"a\x1b[31m\nb" in text
@@ -162,6 +163,7 @@ def test_gating_options_have_every_shared_flag() -> None:
     assert set(Gating.__dataclass_fields__) == {
         "workspace",
         "format",
+        "json",
         "output",
         "fail_on",
         "explain",

@@ -18,7 +18,7 @@ DIGEST = "sha256:" + "ab" * 32
 
 
 def key_of(tidegate: Tidegate, name: str) -> str:
-    listed = tidegate("keys", "list", *WS, "--format", "json").json
+    listed = tidegate("keys", "list", *WS, "--format", "json").json["keys"]
     return str(next(row["keyId"] for row in listed if row["principal"] == name))
 
 
@@ -99,9 +99,9 @@ def test_a_revoked_key_counts_until_the_index_and_can_be_reinstated(
     second = site.open("ana").act(Quarantine(digest="sha256:" + "cd" * 32, reason="stolen"))
     assert (first.index, second.index) == (2, 3)
     dry = tidegate("trust", "revoke", "ana", "--from", 3, "--reason", "lost", *WS, "--dry-run")
-    assert (dry.code, "1 entries" in dry.err, site.open().log.head.size) == (0, True, 4)
+    assert (dry.code, "1 entries" in dry.out, site.open().log.head.size) == (0, True, 4)
     done = tidegate("trust", "revoke", "ana", "--from", 3, "--reason", "lost", *WS)
-    assert (done.code, "log 3" in done.err) == (0, True)
+    assert (done.code, "log 3" in done.out) == (0, True)
     listed = tidegate("quarantine", "list", *WS).out
     # A quarantine only takes trust away: it stands until somebody who may releases it.
     assert ("good" in listed, "stolen" in listed) == (True, True)
