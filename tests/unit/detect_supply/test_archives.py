@@ -6,10 +6,13 @@ import io
 import lzma
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -336,6 +339,32 @@ def test_seven_zip_tricks() -> None:
     assert "scan that" in report.files[0].gaps[0]
     for cut in (8, 31, 60):
         assert scan_bytes(seven_zip("m", GOOD)[:cut], "x").status is not Status.CLEAN
+
+
+MEASURE = """
+import pathlib, sys
+from tidegate.detect.supply import scan_path
+scan_path(pathlib.Path(sys.argv[1]))
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no peak memory to read here")
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_memory_stays_small_whatever_an_archive_holds(tmp_path: Path, method: int) -> None:
+    place = tmp_path / "big.zip"
+    block = b"".join(i.to_bytes(4, "little") for i in range(1 << 18))
+    with (
+        zipfile.ZipFile(place, "w", method, compresslevel=1) as archive,
+        archive.open("m.bin", "w") as member,
+    ):
+        for i in range(300):
+            member.write(bytes([i % 251]) + block[1:])
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(place)], capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) < 200 * 1024, "KiB"
 
 
 WHOLE = [

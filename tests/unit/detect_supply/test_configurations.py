@@ -399,6 +399,7 @@ SCRIPTS = {
     "operators of torch": (b"torch.relu(ops.prim.dtype(x))", PICKLE, set()),
     "a file": (b'torch.from_file("/etc/passwd")', PICKLE, {"torchscript-operator"}),
     "another machine": (b"ops.prim.rpc_sync(x)", PICKLE, {"torchscript-operator"}),
+    "another machine by a word": (b'rpc_sync("w", x)', PICKLE, {"torchscript-operator"}),
     "a foreign library": (b"ops.mine.run(x)", PICKLE, {"torchscript-operator"}),
     "a native class": (b"__torch__.torch.classes.mine.Run(x)", PICKLE, {"torchscript-operator"}),
     "a class of no code": (b"x", PICKLE.replace(b"Net", b"Bad"), {"pickle-new"}),
@@ -427,6 +428,31 @@ def test_torchscript_operators_are_judged(name: str) -> None:
     assert slugs(report) == expected
     if not expected:
         assert report.status is Status.CLEAN, report.files[0].gaps
+
+
+@pytest.mark.parametrize(
+    "text", ['__import__("os").system("id")', "import os, sys\nos.x()", "x = eval(y)"]
+)
+def test_source_code_without_a_definition_is_told(text: str) -> None:
+    assert scan_bytes(text.encode(), "x").status is Status.INCONCLUSIVE
+
+
+def test_a_schema_that_is_not_held_is_a_gap() -> None:
+    schema = node("builtins", "list", "ListNode", [[]] * 450_000)
+    report = scan_bytes(make_zip({"schema.json": json.dumps(schema).encode()}), "x")
+    assert report.status is Status.INCONCLUSIVE
+
+
+def test_a_graph_that_is_not_held_is_read_in_stretches() -> None:
+    def archive(target: str) -> bytes:
+        nodes = [{"target": "torch.ops.aten.add.Tensor", "inputs": []}] * 150_000
+        text = json.dumps({"nodes": [*nodes, {"target": target, "inputs": []}]})
+        text = text.replace("TARGET", "t\\u0061rget")
+        return make_zip({"m/archive_format": b"pt2", "m/models/model.json": text.encode()})
+
+    assert scan_bytes(archive("_operator.mul"), "x").status is Status.CLEAN
+    assert rules_of(archive("torch.hub.load")) == {"torchscript-operator"}
+    assert scan_bytes(archive("TARGET"), "x").status is not Status.CLEAN
 
 
 def test_python_in_a_torchscript_archive_is_source_code() -> None:

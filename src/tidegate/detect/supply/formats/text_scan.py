@@ -23,8 +23,9 @@ from tidegate.detect.supply.wording import examine_secrets
 CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _FENCE: Final = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1", re.DOTALL | re.MULTILINE)
 _SOURCE: Final = re.compile(
-    r"^(?:#!|[ \t]*import [\w.]+(?: as \w+)?[ \t]*$|[ \t]*from [\w.]+ import "
-    r"|[ \t]*(?:async )?def \w+\(|class \w+[(:])",
+    r"^(?:#!|[ \t]*import [\w.]+(?: as \w+)?[ \t]*(?:$|[,;#])|[ \t]*from [\w.]+ import "
+    r"|[ \t]*(?:async )?def \w+\(|class \w+[(:]"
+    r"|[ \t]*(?:\w+[ \t]*=[ \t]*)?(?:__import__|exec|eval|compile|globals)[ \t]*\()",
     re.MULTILINE,
 )
 _YAML_TAG: Final = re.compile(r"!!?python/|!<tag:yaml\.org,2002:python/")

@@ -4,13 +4,16 @@ Loading resolves each node's target by name, from the modules ``torch``, ``opera
 (torch/_export/serde/serialize.py, ``deserialize_operator``), so targets are judged by an allowlist.
 """
 
+import re
 from collections.abc import Iterable
 from math import prod
 from typing import Final
 
 from tidegate.core.canonical import Json
+from tidegate.detect.supply.archives.windows import blocks
 from tidegate.detect.supply.formats.torch_script import judge_operator
 from tidegate.detect.supply.formats.word_set import printable, words
+from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
 
 _WIDTHS: Final = {
@@ -28,6 +31,9 @@ _COMPUTING: Final = words("""
 """)
 _MODULES: Final = ("_operator", "operator", "math")
 _PARTS: Final = 4
+_OVERLAP: Final = 1 << 12
+_ESCAPED: Final = re.compile(rb"\\u00[2-7]")
+_LONG_TARGET: Final = re.compile(rb'"target"\s*:\s*"([^"\\]*)"')
 
 
 def examine(value: Json, scan: Scan) -> dict[str, int]:
@@ -53,6 +59,19 @@ def examine(value: Json, scan: Scan) -> dict[str, int]:
         elif isinstance(item, list):
             todo.extend(item)
     return {}
+
+
+def examine_long(body: Buffer, scan: Scan) -> None:
+    """Examine the targets of a graph that is more than is held as values.
+
+    Names stand in it as PyTorch writes them; escapes of plain letters, which it never writes, are
+    a gap.
+    """
+    for at, block in blocks(body, more=_OVERLAP):
+        if _ESCAPED.search(block):
+            scan.gap(f"JSON with needless escapes at {at} is not examined", failed=True)
+        for found in _LONG_TARGET.finditer(block):
+            _target(found[1].decode("utf-8", "replace"), scan)
 
 
 def _objects(items: object) -> list[dict[str, Json]]:

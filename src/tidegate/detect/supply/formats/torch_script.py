@@ -36,6 +36,7 @@ _OWN_CLASSES: Final = words("""
 """)
 _OPS: Final = re.compile(r"\bops\.(\w+)\.(\w+)")
 _TORCH: Final = re.compile(r"\btorch\.(\w+)")
+_BARE: Final = re.compile(r"\b(rpc_async|rpc_sync|rpc_remote)\s*\(")
 _DOT: Final = re.compile(r"[\s\\]*\.[\s\\]*")
 _UNUSUAL: Final = ("#", '"""', "'''", "\\\n")
 _NATIVE: Final = re.compile(r"\b__torch__\.torch\.classes\.(\w+(?:\.\w+)*)")
@@ -129,7 +130,7 @@ def _judge(code: str, text: str, scan: Scan) -> None:
     """Report what code uses beyond tensors; offsets are those of the text that it came from."""
     for found in _OPS.finditer(code):
         _operator(found[1], found[2], text.find(found[2]), scan)
-    for found in _TORCH.finditer(code):
+    for found in (*_TORCH.finditer(code), *_BARE.finditer(code)):
         _operator("aten", found[1], text.find(found[1]), scan)
     for found in _NATIVE.finditer(code):
         if found[1] not in _OWN_CLASSES:

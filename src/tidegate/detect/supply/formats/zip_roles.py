@@ -74,15 +74,19 @@ class Roles:
         """Examine what a JSON member describes; it is examined as JSON as well."""
         if self._export and member.name.endswith(b".json"):
             value = read_json(member.body)
-            if value is not None:
-                sizes = torch_export.examine(value, scan)
-                folder = _folder(member.name)
-                self._storages |= {(folder, name): size for name, size in sizes.items()}
+            if value is None:
+                torch_export.examine_long(member.body, scan)
+            sizes = torch_export.examine(value, scan)
+            folder = _folder(member.name)
+            self._storages |= {(folder, name): size for name, size in sizes.items()}
         elif self._serve and member.name == b"MAR-INF/MANIFEST.json":
             torch_serve.examine(read_json(member.body), scan)
         elif self._skops and member.name == b"schema.json":
             examine_secrets(member.body[:_SCHEMA].decode("utf-8", "replace"), scan)
-            return skops_schema.examine(read_json(member.body), scan)
+            value = read_json(member.body)
+            if value is None:
+                scan.gap("a skops schema that can't be read, or not be held", failed=True)
+            return skops_schema.examine(value, scan)
         return False
 
     def _code(self, member: Member, scan: Scan) -> bool:
