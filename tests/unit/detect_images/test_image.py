@@ -1,4 +1,3 @@
-
 """Images: content against digests, configuration, and signatures of three forms, by listed keys."""
 
 from pathlib import Path
