@@ -299,7 +299,7 @@ def test_what_is_not_understood_is_never_clean(name: str) -> None:
     data, kind = UNKNOWN[name]
     report = scan_bytes(data, "x")
     assert (report.status, report.files[0].format) == (Status.INCONCLUSIVE, kind)
-    assert report.coverage.skipped
+    assert report.coverage.skipped or report.coverage.failed
 
 
 def test_a_program_is_a_finding() -> None:

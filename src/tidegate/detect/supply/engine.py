@@ -31,7 +31,7 @@ from tidegate.detect.supply.scan import Scan
 
 _log = logging.getLogger(__name__)
 
-ENGINE_VERSION: Final = "1"
+ENGINE_VERSION: Final = "2"
 """Grows with each change of the engine that can change a verdict."""
 RULESET: Final = "bd5fed5e389e"
 """First digits of the digest over the packs that ship; a test keeps it current."""

@@ -259,6 +259,27 @@ RULES: Final[tuple[Rule, ...]] = (
         "Fetch the image again, by its digest.",
     ),
     _rule(
+        "graph-operator",
+        "graph operator that runs code, or reaches files or the network",
+        Severity.HIGH,
+        "The runtime carries it out with arguments that the file chose, some of them on loading.",
+        "Export the model anew without it; keep reading, writing and Python out of the graph.",
+    ),
+    _rule(
+        "custom-code",
+        "operator, layer or class whose code is not in the file",
+        Severity.MEDIUM,
+        "Whoever loads the model must bring a library that was not examined or signed with it.",
+        _APPROVE,
+    ),
+    _rule(
+        "external-data",
+        "data that is read from a file or address outside of the model",
+        Severity.HIGH,
+        "Loading reads a file of the host, or whatever lies at the address then.",
+        "Put the data into the model's own folder, and name it without a path.",
+    ),
+    _rule(
         "program",
         "program among model files",
         Severity.HIGH,

@@ -10,6 +10,7 @@ from typing import Final
 from tidegate.core.canonical import Json
 from tidegate.detect.supply.formats import (
     hugging_face,
+    keras_config,
     mlflow_model,
     oci_manifest,
     requirements,
@@ -21,10 +22,10 @@ from tidegate.detect.supply.wording import examine_payload
 
 _CODE_KEYS: Final = ("auto_map", "custom_pipelines", "custom_objects")
 _NO: Final = (None, False, 0, "", "0", "false", "False", "no", "off")
-_LAMBDA_CLASSES: Final = ("Lambda", "TFOpLambda", "SlicingOpLambda")
 _TELLING: Final = (
     frozenset(_CODE_KEYS)
-    | {"trust_remote_code", "class_name"}
+    | {"trust_remote_code"}
+    | keras_config.OBJECT_KEYS
     | hugging_face.OBJECT_KEYS
     | targets.OBJECT_KEYS
 )
@@ -44,6 +45,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[dict[str, Json]], bool], _Examine], ...
     ("mlmodel", mlflow_model.looks_like, mlflow_model.examine),
     ("oci-manifest", oci_manifest.looks_like, oci_manifest.examine),
     ("conda-environment", _is_environment, requirements.examine_environment),
+    ("keras-config", keras_config.looks_like, keras_config.examine),
     ("tensor-index", hugging_face.is_index, hugging_face.examine_index),
     ("diffusers-index", hugging_face.is_pipeline, hugging_face.examine_pipeline),
 )
@@ -84,7 +86,6 @@ def _object(item: dict[str, Json], scan: Scan) -> None:
             scan.find("config-code", f"{key} names code that comes with the model")
     if item.get("trust_remote_code") not in _NO:
         scan.find("config-code", "it asks to trust remote code")
-    if item.get("class_name") in _LAMBDA_CLASSES and "config" in item:
-        scan.find("config-code", "a Keras Lambda layer carries code")
+    keras_config.examine_object(item, scan)
     hugging_face.examine_object(item, scan)
     targets.examine_object(item, scan)

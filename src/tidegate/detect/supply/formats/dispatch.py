@@ -20,6 +20,7 @@ from tidegate.detect.supply.formats import (
     xgboost_binary,
     xgboost_ubj,
 )
+from tidegate.detect.supply.formats.binary import MARKED, examine_behind, examine_unmarked
 from tidegate.detect.supply.formats.text_scan import decode, scan_if_text
 from tidegate.detect.supply.pickles.cursor import Buffer, first_content
 from tidegate.detect.supply.pickles.scan import probe, scan_pickle
@@ -47,10 +48,7 @@ _PROGRAMS: Final = (
     b"\0asm",
 )
 _UNSUPPORTED: Final = (
-    (0, b"\x89HDF\r\n\x1a\n", "hdf5"),
-    (0, b"GGUF", "gguf"),
     (0, b"Rar!\x1a\x07", "rar"),
-    (4, b"TFL3", "tflite"),
     (0, b"PAR1", "parquet"),
     (0, b"ARROW1", "arrow"),
     (0, b"\x89PNG", "png"),
@@ -83,6 +81,7 @@ _EXAMINERS: Final[tuple[_Examiner, ...]] = (
     ("zip", _is_zip, scan_zip),
     ("npy", _is_npy, numpy_file.scan_npy),
     ("safetensors", safetensors_file.looks_like, safetensors_file.scan_safetensors),
+    *MARKED,
     ("pickle", _is_pickle, _pickle),
     ("7z", seven_zip.looks_like, seven_zip.scan_seven_zip),
     ("tar", tar_scan.looks_like, tar_scan.scan_tar),
@@ -101,6 +100,7 @@ def examine(scan: Scan, data: Buffer) -> str:
     oci_manifest.check_blob(data, scan)
     if len(data) == 0:
         return "empty"
+    examine_behind(data, scan)
     kind = _strong(scan, data)
     if kind is None:
         return _weak(scan, data)
@@ -146,7 +146,7 @@ def _weak(scan: Scan, data: Buffer) -> str:
         scan_pickle(data, scan)
         return "pickle"
     _archive_behind(scan, data)
-    kind = scan_if_text(data, scan)
+    kind = examine_unmarked(data, scan) or scan_if_text(data, scan)
     if kind is None:
         scan.gap("the format is unknown")
     return kind or "unknown"

@@ -6,6 +6,7 @@
 True
 """
 
+import json
 from typing import Final
 
 from tidegate.core.canonical import Json, loads
@@ -24,6 +25,29 @@ def read_json(data: Buffer) -> Json:
         return loads(body, what="a JSON document", limit=_BYTES)
     except VerificationError:
         return None
+
+
+def read_as_python(data: Buffer) -> Json:
+    """Return what :func:`read_json` refuses and Python's own parser takes, as loaders in Python do.
+
+    Of a key that is there twice the last entry counts; the earlier ones are kept under other names.
+    """
+    if len(data) > _BYTES or not fits(body := data[:]):
+        return None
+
+    def keep_all(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        out: dict[str, Json] = {}
+        for key, value in pairs:
+            if key in out:
+                out[f"{key} ({len(out)})"] = out[key]
+            out[key] = value
+        return out
+
+    try:
+        value: Json = json.loads(body, object_pairs_hook=keep_all)
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def fits(body: bytes) -> bool:

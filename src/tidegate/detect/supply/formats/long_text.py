@@ -17,6 +17,7 @@ from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
 from tidegate.detect.supply.wording import examine_payload, examine_secrets
 
+_HELD: Final = 1 << 23
 _STEP: Final = 1 << 20
 _OVERLAP: Final = 1 << 12
 _TEMPLATE: Final = 1 << 18
@@ -61,6 +62,8 @@ def scan_long_json(data: Buffer, scan: Scan) -> str:
     """Examine JSON of more values than are held."""
     for at, body in _stretches(data, scan):
         examine_secrets(body.decode("utf-8", "replace"), scan, at)
+        if b'"class_name"' in body and len(data) > _HELD:
+            scan.gap("a Keras configuration longer than is examined", failed=True)
         key = _KEYS.search(body)
         if key:
             scan.find("config-code", "a key names code to load", at + key.start())

@@ -11,7 +11,7 @@ from typing import Final
 from tidegate.detect.supply.archives.windows import SMALL
 from tidegate.detect.supply.formats import lightgbm_text, requirements, xgboost_json, xml_scan
 from tidegate.detect.supply.formats.config_tree import examine_tree
-from tidegate.detect.supply.formats.json_value import fits, read_json
+from tidegate.detect.supply.formats.json_value import fits, read_as_python, read_json
 from tidegate.detect.supply.formats.long_text import scan_long, scan_long_json
 from tidegate.detect.supply.formats.targets import judge
 from tidegate.detect.supply.formats.templates import examine_template, has_template
@@ -70,7 +70,12 @@ def scan_text(text: str, scan: Scan) -> str:
         # Other readers take what ours refuses (a key twice, NaN, comments), so its keys count.
         scan_long_json(raw, scan)
         if not fits(raw):
+            if '"class_name"' in text:
+                scan.gap("a Keras configuration longer than is examined", failed=True)
             return "json"
+        loose = read_as_python(raw)
+        if isinstance(loose, dict | list):
+            examine_tree(loose, scan)
     if lightgbm_text.looks_like(text):
         return lightgbm_text.examine(text, scan)
     return _plain(text, scan)
