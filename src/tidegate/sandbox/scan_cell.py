@@ -29,7 +29,7 @@ _CODECS = (
     *("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
     *("utf-32", "unicode_escape", "raw_unicode_escape", "cp437", "idna"),
 )
-_LATER = ("jinja2", "jinja2.ext")
+_LATER = ("jinja2", "jinja2.ext", "yaml")
 """What examiners import only when they meet a file that takes it."""
 _WITHOUT = "tidegate.detect.supply.allow.vet"
 _TIRED = 64 << 20

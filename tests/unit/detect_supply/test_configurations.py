@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -13,6 +14,7 @@ import pytest
 
 from tidegate.detect.supply import Budget, ScanReport, Status, scan_bytes, scan_path
 from tidegate.detect.supply.secrets import find_secrets
+from tidegate.sandbox.scanner import ConfinedScanner
 
 
 def slugs(report: ScanReport) -> set[str]:
@@ -245,6 +247,12 @@ def test_xml_needs_no_declaration_to_be_examined() -> None:
     assert rules_of(b'<!-- c --><PMML><Apply function="a.B"/></PMML>') == {"config-target"}
     card = b'<div align="center">\n<img src="x.png">\n</div>\n\n# Model\n'
     assert scan_bytes(card, "x").status is Status.CLEAN
+
+
+@pytest.mark.parametrize("encoding", ["nonsense", "utf-7", "idna", "utf-16", "windows-1252"])
+def test_an_encoding_that_is_not_what_it_says_is_no_crash(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><PMML a="\u00e4"/>'
+    assert scan_bytes(text.encode(), "x").coverage.planned == 1
 
 
 def test_entities_that_multiply_are_not_expanded() -> None:
@@ -566,3 +574,15 @@ def test_a_broken_catboost_model_is_told() -> None:
 )
 def test_texts_that_are_hard_on_patterns_are_quick(text: str) -> None:
     assert scan_bytes(text.encode(), "x", budget=Budget(seconds=20)).coverage.planned == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone confines")
+def test_a_confined_process_says_the_same(tmp_path: Path) -> None:
+    """Nothing that an examiner imports or looks up late is missing where no file can be opened."""
+    for number, (text, _, _) in enumerate(TEXTS.values()):
+        (tmp_path / f"{number:03}").write_text(text)
+    here = scan_path(tmp_path)
+    with ConfinedScanner() as examiner:
+        there = scan_path(tmp_path, examiner=examiner)
+    assert [file.to_json() for file in there.files] == [file.to_json() for file in here.files]

@@ -120,6 +120,9 @@ def _unpack(data: Buffer, folder: Folder, at: int, packed: int, scan: Scan) -> E
     except BudgetSpentError as error:
         scan.find("archive-bomb", f"a 7z folder {error.problem}", at)
         raise
+    if result.error and not len(result.body):
+        scan.gap(f"a 7z folder can't be unpacked: {result.error}", failed=True)
+        return None
     wrong = folder.crc is not None and result.crc != folder.crc
     if len(result.body) != folder.size or wrong:
         scan.find("archive-integrity", "a 7z folder fails its checksum or size", at)

@@ -1,7 +1,8 @@
 """Decompressors that are asked for one piece after another, and say where their stream ends.
 
 zlib, bz2 and lzma are the standard library's. Zstandard and LZ4 come from pyarrow where it is
-installed (the ``data`` extra); without it they are told as a gap.
+installed (the ``data`` extra) and in reach: a confined process has neither its files nor the
+memory for it. Without it they are told as a gap.
 """
 
 import bz2
@@ -247,7 +248,7 @@ def open_pump(method: str, packed: Buffer, start: int, stop: int) -> Pump:
         return _CopyPump(packed, start, stop)
     if method in _ARROW:
         if importlib.util.find_spec("pyarrow") is None:
-            return _NoPump(f"{method} takes the extra 'data'", packed, start, stop)
+            return _NoPump(f"{method} takes pyarrow, which is not in reach", packed, start, stop)
         if method == "zstd" and _zstd_window(packed[start : start + 16]) > 1 << _WINDOW_LOG:
             return _NoPump("a Zstandard window of more than 64 MiB", packed, start, stop)
         return _ArrowPump(method, packed, start, stop)

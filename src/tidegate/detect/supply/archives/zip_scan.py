@@ -174,6 +174,9 @@ def _body(data: Buffer, layout: Header, scan: Scan) -> tuple[bytes | Window, int
     except BudgetSpentError as error:
         scan.find("archive-bomb", f"{shown(layout)} {error.problem}", layout.at)
         raise
+    if result.error and method == "zstd" and not len(result.body):
+        scan.gap(f"{shown(layout)}: {result.error}", failed=True)
+        return None
     if result.error or result.end != stop:
         scan.find("archive-integrity", f"{shown(layout)} is not well compressed", layout.at)
         if result.error and not layout.encrypted:

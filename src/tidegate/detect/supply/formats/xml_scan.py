@@ -73,7 +73,8 @@ class _Reader:
                 if at + len(block) - self._parser.CurrentByteIndex > _TOKEN:
                     self._scan.gap("XML with a part longer than is examined", failed=True)
                     break
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            # Python looks up encodings that expat does not know.
             self._scan.gap(f"XML that breaks off: {str(error)[:100]}", failed=True)
         except _StopError:
             pass
