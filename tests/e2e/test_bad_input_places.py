@@ -51,7 +51,7 @@ ingest source list
 ingest source add s --tier web --owner o
 registry list
 registry rollback m/prod --to 1 --reason x
-serve gateway m/prod --summary data.csv
+serve gateway m/prod --release data.csv
 log head
 log prove 0
 log export out
