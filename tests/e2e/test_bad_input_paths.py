@@ -20,6 +20,7 @@ def things(site: Site, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n3,0\n4,1\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.csv").touch()
+    (tmp_path / "head.csv").write_text("a,b\n")
 
 
 @table(
@@ -44,6 +45,7 @@ def things(site: Site, tmp_path: Path) -> None:
     Case(f"monitor run --model m/prod --reference nope --window data.csv {_WS}", 2, _NAME,
          "m/prod"),
     Case("monitor profile nope.csv --output p.json", 2, _PATH, "nope"),
+    Case("monitor profile nope --output p.json", 2, _PATH, "nope"),
     Case(f"verify nope {_WS}", 2, _NAME, "nope"),
     Case("verify --evidence nope data.csv", 2, _FILE, "nope"),
     Case("verify nope --trust nope", 2, _FILE, "nope"),
@@ -99,6 +101,8 @@ def test_a_place_that_cannot_be_written_keeps_what_it_had(case: Case, cli: Cli) 
 @table(
     Case(f"ingest admit empty {_WS}", 3, _NOTHING, "empty"),
     Case(f"ingest admit empty.csv {_WS}", 3, "TG-SUB/empty-file", "empty.csv"),
+    Case("monitor profile empty.csv --output p.json", 3, "TG-SUB/empty-file", "empty.csv"),
+    Case("monitor profile head.csv --output p.json", 3, "TG-SUB/empty-table", "head.csv"),
     Case(f"prepare run --input a=empty --output out {_WS} -- true", 3, _NOTHING, "empty"),
     Case(f"train run --input a=empty --output out {_WS} -- true", 3, _NOTHING, "empty"),
     Case(f"validate run --model empty {_SETS} {_WS} -- true", 3, _NOTHING, "empty"),
@@ -150,7 +154,7 @@ def test_a_report_of_nothing_exits_with_3(line: str, cli: Cli) -> None:
     Case(f"registry promote m --stage prod --model data.csv {_WS}", 2, "TG-USE/bad-name", "m"),
     Case(f"registry promote m@1 --stage prod --model nope {_WS}", 2, "TG-SUB/not-admitted", "m@1"),
     Case(f"registry rollback m/prod --to 1 --reason x {_WS}", 2, "TG-SUB/not-in-history", "m/prod"),
-    Case(f"serve gateway m/prod --summary data.csv {_WS}", 2, _NAME, "m/prod"),
+    Case(f"serve gateway m/prod --release data.csv {_WS}", 2, _NAME, "m/prod"),
     Case(f"db shred nope {_WS}", 2, "TG-SUB/bad-digest", "nope"),
     Case(f"waive grant TG-NOP-01 --reason x --owner o {_WS}", 2, "TG-USE/unknown-control",
          "TG-NOP-01"),

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from tidegate.core.artifact.hashing import opened
-from tidegate.core.artifact.refusals import shown
+from tidegate.core.artifact.refusals import refusal, shown
 from tidegate.core.errors import CheckError, EmptySubject, SubjectError
 from tidegate.tables.infer import infer_schema
 from tidegate.tables.read import TableFormat, batches
@@ -77,7 +77,9 @@ def load(fd: int, kind: TableFormat, schema: TableSchema, where: str) -> pa.Tabl
         }
     )
     if table.num_rows == 0:
-        raise EmptySubject("the table has no rows", where=where, slug="empty-table")
+        raise EmptySubject(
+            "the table has no rows", where=where, next_step="check the path", slug="empty-table"
+        )
     return table
 
 
@@ -91,12 +93,13 @@ def load_table(path: Path, *, kind: TableFormat | None = None, limit: int = MAX_
 
     Raises:
         SubjectError: No such file, no table, or larger than the limit.
-        EmptySubject: It has no rows.
+        EmptySubject: It is empty, or has no rows.
         UnreadableSubject: It can't be read, or changed meanwhile.
         CheckError: It does not fit into memory.
     """
-    kind = kind or TableFormat.of(path.name)
     with opened(path) as (fd, key):
+        if not key.size:
+            raise refusal("empty-file", shown(path))
         if key.size > limit:
             raise SubjectError(
                 "the table is too large to be held in memory",
@@ -105,7 +108,8 @@ def load_table(path: Path, *, kind: TableFormat | None = None, limit: int = MAX_
                 next_step="use a part or a sample of it",
                 slug="table-too-large",
             )
-        return load(fd, kind, infer_schema(path, kind=kind), shown(path))
+        form = kind or TableFormat.of(path.name)
+        return load(fd, form, infer_schema(path, kind=form), shown(path))
 
 
 def is_tabular(path: Path) -> bool:

@@ -139,6 +139,8 @@ def test_a_source_without_the_rows_that_the_model_fails_is_caught(
 
 WRONG = {
     "too few rows": ('out.write("0\\n")', "1 predictions for 1500 rows"),
+    "no rows": ("pass", "it has no rows"),
+    "nothing": ("out.seek(0); out.truncate()", "it has no rows"),
     "no column": ('out.write("x\\n")', "no column `prediction`"),
     "no file": ('os.rename(out.name, output + "/other.csv")', "left no predictions.csv"),
     "a failure": ('raise SystemExit("no such layer")', "no such layer"),

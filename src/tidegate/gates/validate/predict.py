@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidegate.core.errors import CheckError, TidegateError
+from tidegate.core.errors import CheckError, EmptySubject, TidegateError
 from tidegate.core.finding import Severity
 from tidegate.detect.frame import labels_of
 from tidegate.detect.supply.engine import scan_path
@@ -143,7 +143,10 @@ def _read(path: Path, item: ValidationSet, completed: Completed) -> Answers:
         raise _bad(item, f"it left no {OUTPUT}")
     if path.stat().st_size > MAX_OUTPUT:
         raise _bad(item, f"it is larger than {MAX_OUTPUT >> 30} GiB")
-    table = load_table(path)
+    try:
+        table = load_table(path)
+    except EmptySubject:
+        raise _bad(item, "it has no rows") from None
     if "prediction" not in table.column_names:
         raise _bad(item, "it has no column `prediction`")
     if table.num_rows != item.rows:
