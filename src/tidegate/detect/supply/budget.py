@@ -32,7 +32,7 @@ class Budget:
     expanded: int = 4 << 30
     """Bytes that decompression may yield."""
     ratio: int = 1_000
-    """Largest expansion of one compressed member of more than a megabyte."""
+    """Largest expansion of one compressed stream of more than 64 MiB."""
     opcodes: int = 50_000_000
     """Pickle opcodes, over all streams."""
     memo: int = 4_000_000

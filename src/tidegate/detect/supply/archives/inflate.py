@@ -20,7 +20,8 @@ from tidegate.detect.supply.archives.windows import SMALL, Window
 from tidegate.detect.supply.budget import BudgetSpentError, Meter
 from tidegate.detect.supply.pickles.cursor import Buffer
 
-_RATIO_FROM: Final = 1 << 20
+_RATIO_FROM: Final = 1 << 26
+"""An array of zeros reaches the ratio as well; below this size that costs nobody anything."""
 _KEPT_EVERY: Final = 1 << 24
 _TAIL: Final = 1 << 17
 _RECENT: Final = 64
