@@ -15,15 +15,21 @@ from tidegate.app.signers import standing
 from tidegate.app.workspace import Workspace
 from tidegate.config import Settings
 from tidegate.core.decision import SubjectRef
-from tidegate.core.errors import AccessError, CheckError, SubjectError, UsageError
+from tidegate.core.errors import (
+    AccessError,
+    CheckError,
+    SubjectError,
+    UsageError,
+    VerificationError,
+)
 from tidegate.core.finding import Coverage, Finding, Skipped
 from tidegate.core.identity.keys import MAX_PEM, PublicKey
 from tidegate.detect.images import ImageWants, check_dockerfile, check_image
 from tidegate.detect.images.dockerfile import MAX_BYTES
 from tidegate.gates.signature import model_keys
+from tidegate.interop.cosign import PROOFS
 from tidegate.interop.oci.layout import Layout
 from tidegate.interop.oci.model import (
-    MANIFESTS,
     REF_NAME,
     Descriptor,
     ImageSource,
@@ -172,19 +178,17 @@ def credentials(root: Path, settings: Settings) -> str | None:
 
 
 def _images(layout: Layout) -> Iterator[Descriptor]:
-    """Yield what index.json lists, but for signatures and what else is about an image."""
+    """Yield what index.json lists, but for manifests that hold nothing but signatures.
+
+    Content decides: a tag or an annotation that says so would be a way to hide an image.
+    """
     for one in layout.manifests:
-        tag = one.annotations.get(REF_NAME, "").rpartition(":")[2]
-        kind = one.annotations.get("kind", "")
-        about = tag.endswith((".sig", ".att", ".sbom")) or kind.endswith(("/sigs", "/atts"))
-        if about or one.media_type not in MANIFESTS or one.artifact_type:
-            continue
         try:
-            described = layout.manifest(one.digest)
-        except SubjectError:  # pragma: no cover - a digest of an unknown kind
+            layers = layout.manifest(one.digest).layers
+        except VerificationError:  # what is wrong with it becomes a finding of its own
             yield one
             continue
-        if described.subject is None and not described.artifact_type:
+        if not layers or any(layer.media_type not in PROOFS for layer in layers):
             yield one
 
 

@@ -26,6 +26,8 @@ from tidegate.interop.oci.model import Descriptor, ImageSource
 SIMPLE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
+PROOFS: Final = frozenset({SIMPLE, ENVELOPE, BUNDLE})
+"""Media types of layers that hold a signature or an attestation."""
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 SIGN_PREDICATE: Final = "https://sigstore.dev/cosign/sign/v1"
 _KINDS: Final = frozenset({"cosign container image signature", "atomic container signature"})
@@ -114,7 +116,7 @@ def _layers(source: ImageSource, digest: Digest, refused: list[str]) -> Iterator
             if count > _MOST:
                 refused.append(f"more than {_MOST} signatures")
                 return
-            if layer.media_type in {SIMPLE, ENVELOPE, BUNDLE}:
+            if layer.media_type in PROOFS:
                 yield layer
 
 

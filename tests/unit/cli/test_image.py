@@ -105,3 +105,11 @@ def test_a_registry_that_lies_or_refuses_is_told(tidegate: Tidegate) -> None:
 def test_releasers_of_the_workspace_count(site: Site, tidegate: Tidegate) -> None:
     Store().write(Path("layout"))
     assert tidegate("image", "check", "layout", "--trusted", "-C", "ws").code == 3
+
+
+def test_no_name_hides_an_image(tidegate: Tidegate) -> None:
+    store = Store()
+    store.image(tag="sha256-" + "a" * 64 + ".sig", config={"User": "root"})
+    store.index[-1] |= {"artifactType": "application/x"}
+    store.write(Path("layout"))
+    assert tidegate("image", "check", "layout").code == 1

@@ -4,6 +4,7 @@
 import base64
 import hashlib
 import json
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.core.errors import CheckError, SubjectError
+from tidegate.detect.dependencies import Expectations, judge_locks
 from tidegate.detect.dependencies.documents import yaml_value
 from tidegate.detect.dependencies.model import Dependency, Ecosystem, Format, LockFile, Role, Source
 from tidegate.detect.dependencies.readers.dispatch import read_path
@@ -353,3 +355,58 @@ def test_nothing_there_is_told(tmp_path: Path, as_nobody: Callable[..., str]) ->
 
     tmp_path.chmod(0o755)
     assert as_nobody(attempt) == "TG-CHK/bad-lock"
+
+
+NOISE = [
+    "[",
+    "]",
+    "{",
+    "}",
+    '"',
+    "'",
+    "=",
+    ":",
+    "\n",
+    "#",
+    "\\",
+    "@",
+    "-",
+    "\x00",
+    "é",
+    "{}",
+    "[]",
+    "null",
+]
+
+
+def noisy(text: str, rng: random.Random) -> str:
+    """Cut, repeat and insert at random."""
+    for _ in range(rng.randrange(1, 5)):
+        start = rng.randrange(len(text) + 1)
+        end = min(len(text), start + rng.randrange(1, 30))
+        text = rng.choice(
+            [
+                text[:start] + text[end:],
+                text[:start] + rng.choice(NOISE) + text[start:],
+                text[:start] + text[start:end] * rng.randrange(2, 9) + text[end:],
+                text[:start] + rng.choice(NOISE) + text[end:],
+            ]
+        )
+    return text
+
+
+@pytest.mark.parametrize("name", [*LOCKS, "conda-lock.yml", "conda-linux-64.lock"])
+def test_noise_ends_in_an_answer_or_a_typed_error(name: str, tmp_path: Path) -> None:
+    rng = random.Random(name)
+    explicit = f"@EXPLICIT\nhttps://[c]/forge/noarch/t-1-h_0.conda#{SHA}\n"
+    text = LOCKS[name][0] if name in LOCKS else CONDA_LOCK if "yml" in name else explicit
+    for _ in range(150):
+        file = written(tmp_path, name, noisy(text, rng))
+        with suppress(CheckError):
+            judge_locks(read_path(file, tmp_path), Expectations(("demo*",), indexes=("https://x",)))
+
+
+@pytest.mark.parametrize("version", ["{}", "[1]", '"1"', "2"])
+def test_versions_that_are_not_known_are_told(version: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckError):
+        read(tmp_path, "uv.lock", UV.replace("version = 1\n", f"version = {version}\n", 1))

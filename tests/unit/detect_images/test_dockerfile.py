@@ -53,6 +53,9 @@ CASES: dict[str, tuple[str, str, str]] = {
         BASE + 'RUN V="$(curl -s https://x.example/v)" && echo $V\n'),
     "curl into a shell, over lines": (
         "pipe-to-shell", BASE + "RUN curl x \\\n # why\n\n  | sh\n", BASE + "RUN curl x \\\n | tar xz\n"),
+    "an address with signs": (
+        "pipe-to-shell", BASE + 'RUN curl "https://x.example/?a=1&b=2" | VERSION=1 sh -s\n',
+        BASE + "RUN curl x || sh fallback; echo curl | tee x; bash y\n"),
     "in a here document": (
         "pipe-to-shell", BASE + "RUN <<EOF\nset -e\nwget -qO- x | python3\nEOF\n",
         BASE + "COPY <<EOF /doc\nnothing | here\nEOF\n"),

@@ -15,7 +15,7 @@ from typing import Final
 
 from tidegate.core.errors import CheckError
 
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 256 << 10
 MAX_INSTRUCTIONS: Final = 20_000
 _DIRECTIVE: Final = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(\S+)\s*$")
 _HEREDOC: Final = re.compile(r"<<(-?)\s*([\"']?)([A-Za-z_][A-Za-z0-9_.]*)\2")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from tidegate.core.finding import Finding, Location, Severity
@@ -10,14 +11,14 @@ from tidegate.detect.images.rules import ImageWants, finding
 from tidegate.detect.images.secrets import named_secret, secret_file, valued_secret
 
 _DIGEST: Final = re.compile(r"@sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$")
-_GETS: Final = r"\b(?:curl|wget)\b[^|;&\n]{0,2000}"
+_GETS: Final = re.compile(r"\b(?:curl|wget)\b")
+_ENDS: Final = re.compile(r"\n|;(?:\s|$)|&&|&\s")
 _RUNS: Final = (
     r"(?:sudo\s+(?:-\S+\s+)*)?(?:env\s+)?(?:\w+=\S+\s+)*(?:/\S*/)?"
     r"(?:(?:ba|da|z|k|a)?sh|python[0-9.]*|perl|node|ruby)\b"
 )
-_PIPED: Final = re.compile(
-    rf"{_GETS}\|\s*{_RUNS}|{_RUNS}\s+(?:-\S+\s+)*[\"']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b"
-)
+_SHELL: Final = re.compile(_RUNS)
+_INSIDE: Final = re.compile(rf"{_RUNS}\s+(?:-\S+\s+)*[\"']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
 _UNVERIFIED: Final = (
     (re.compile(r"--trusted-host\b|PIP_TRUSTED_HOST"), "pip's --trusted-host"),
     (re.compile(r"\bpip[0-9.]*\b[^\n;&|]{0,500}(?:-i|--index-url|--extra-index-url)[= ]http://(?!localhost|127\.)"),
@@ -145,7 +146,7 @@ def _copied(one: Instruction, place: Location, *, from_elsewhere: bool) -> Itera
 
 
 def _run(text: str, place: Location) -> Iterator[Finding]:
-    if _PIPED.search(text):
+    if _piped(text) or _INSIDE.search(text):
         yield finding("pipe-to-shell", "what is downloaded is run at once", place)
     for pattern, what in _UNVERIFIED:
         if pattern.search(text):
@@ -158,6 +159,16 @@ def _run(text: str, place: Location) -> Iterator[Finding]:
         if named and not _HASHED.search(match[0]):
             yield finding("pip-unhashed", f"pip installs {named[0][:60]} without hashes", place)
             return
+
+
+def _piped(text: str) -> bool:
+    """Tell whether a download goes through a pipe into something that runs it."""
+    for command in _ENDS.split(text):
+        parts = command.split("|")
+        for before, after in pairwise(parts):
+            if _SHELL.match(after.lstrip()) and _GETS.search(before):
+                return True
+    return False
 
 
 def _user(file: Dockerfile, path: str) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from tidegate.core.canonical import Json
 from tidegate.core.errors import CheckError
@@ -105,7 +104,7 @@ def read_explicit(text: str, path: str) -> LockFile:
 
 def _explicit(line: str, place: Location) -> Dependency:
     url, _, mark = line.partition("#")
-    match = _ARCHIVE.search(urlsplit(url).path)
+    match = _ARCHIVE.search(url.partition("?")[0])
     if match is None:
         raise refusal("not an archive of conda", str(place))
     kind = "sha256" if mark.startswith("sha256:") or len(mark) == 64 else "md5"  # noqa: PLR2004 - hex digits

@@ -25,7 +25,7 @@ def read_pylock(text: str, path: str) -> LockFile:
     """
     try:
         lock = Pylock.from_dict(toml_value(text, path))
-    except (PylockValidationError, ValueError, TypeError, AttributeError) as error:
+    except (PylockValidationError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise refusal("the file is not a valid pylock.toml", path, str(error)) from None
     if len(lock.packages) > MAX_DEPENDENCIES:
         raise refusal(f"it names more than {MAX_DEPENDENCIES} distributions", path)

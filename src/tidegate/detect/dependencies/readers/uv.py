@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from tidegate.core.clock import Micros
 from tidegate.core.finding import Location
@@ -19,7 +19,7 @@ from tidegate.detect.dependencies.documents import (
 from tidegate.detect.dependencies.model import Dependency, Format, LockFile, Source, normal
 from tidegate.detect.dependencies.readers.moments import moment
 
-_VERSIONS: Final = frozenset({1})
+_VERSION: Final = 1
 _KINDS: Final = {
     "registry": Source.INDEX,
     "git": Source.VCS,
@@ -39,8 +39,10 @@ def read_uv(text: str, path: str) -> LockFile:
         CheckError: It is none, or of a version that is not known.
     """
     value = toml_value(text, path)
-    if value.get("version") not in _VERSIONS:
-        raise refusal("a version of uv.lock that is not known", path, str(value.get("version")))
+    if value.get("version") != _VERSION:
+        raise refusal(
+            "a version of uv.lock that is not known", path, str(value.get("version"))[:40]
+        )
     packages = tables(value, "package", path)
     lines = package_lines(text)
     exact = len(lines) == len(packages)
@@ -106,5 +108,5 @@ def _revision(address: str) -> str | None:
     resolved = _COMMIT.search(address)
     if resolved:
         return resolved[1]
-    asked = parse_qs(urlsplit(address).query)
+    asked = parse_qs(address.partition("#")[0].partition("?")[2])
     return next((asked[key][0] for key in ("rev", "tag", "branch") if key in asked), None)
