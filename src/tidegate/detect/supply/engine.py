@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 ENGINE_VERSION: Final = "2"
 """Grows with each change of the engine that can change a verdict."""
-RULESET: Final = "bd5fed5e389e"
+RULESET: Final = "0ea9c24242a3"
 """First digits of the digest over the packs that ship; a test keeps it current."""
 MEASURED: Final = Measured(
     recall="0.98 [0.89, 1.00]",

@@ -10,7 +10,7 @@ _OWASP = ("LLM03:2025", "ML06:2023")
 
 _REPLACE = "Ask the producer for safetensors or skops, or for a file without this."
 _APPROVE = (
-    "Convert to a format without code; or vet the class's source and approve it by name in policy."
+    "Convert to a format without code; or read the class's source and run `tidegate scan approve`."
 )
 _REBUILD = "Write the file anew with the framework's own save call, from a source that you trust."
 

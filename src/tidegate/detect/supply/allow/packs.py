@@ -26,7 +26,10 @@ from tidegate.core.errors import ConfigError
 from tidegate.detect.supply.pickles import shapes
 from tidegate.detect.supply.pickles.shapes import Shape
 
-PACKS = ("python", "numpy", "scipy", "joblib", "sklearn", "pandas", "torch")
+PACKS = (
+    *("python", "numpy", "scipy", "joblib", "sklearn", "pandas", "torch"),
+    *("xgboost", "lightgbm", "imblearn", "category_encoders"),
+)
 """The packs that ship, in order."""
 
 
