@@ -155,7 +155,7 @@ def test_a_report_of_nothing_exits_with_3(line: str, cli: Cli) -> None:
     Case(f"registry promote m@1 --stage prod --model nope {_WS}", 2, "TG-SUB/not-admitted", "m@1"),
     Case(f"registry rollback m/prod --to 1 --reason x {_WS}", 2, "TG-SUB/not-in-history", "m/prod"),
     Case(f"serve gateway m/prod --release data.csv {_WS}", 2, _NAME, "m/prod"),
-    Case(f"db shred nope {_WS}", 2, "TG-SUB/bad-digest", "nope"),
+    Case(f"db shred nope --reason x {_WS}", 2, "TG-SUB/bad-digest", "nope"),
     Case(f"waive grant TG-NOP-01 --reason x --owner o {_WS}", 2, "TG-USE/unknown-control",
          "TG-NOP-01"),
     Case(f"waive grant TG-ING-02 --reason x --owner o --expires-in 99d {_WS}", 2,

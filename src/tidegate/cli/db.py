@@ -9,9 +9,10 @@ from cyclopts import App
 
 from tidegate.app import maintenance
 from tidegate.app import site as stores
+from tidegate.app.erasure import check_erasable, erase
 from tidegate.app.site import Site
 from tidegate.cli import output, session
-from tidegate.cli.options import FLAT, Flag, Place, Reading, Target
+from tidegate.cli.options import FLAT, Acting, Flag, Place, Reading, Reason, Target
 from tidegate.config import size_text
 from tidegate.core.clock import SystemClock
 from tidegate.core.digest import Digest
@@ -198,26 +199,34 @@ def rebuild(*, reading: _Reading = Reading()) -> int:
 
 @app.command
 def shred(
-    digest: str, /, *, yes: Flag = False, dry_run: Flag = False, reading: _Reading = Reading()
+    digest: str,
+    /,
+    *,
+    reason: Reason,
+    yes: Flag = False,
+    acting: Annotated[Acting, FLAT] = Acting(),
 ) -> int:
     """Erase the bytes of an envelope or of evidence for good; its digest stays in the log.
 
+    The erasure is signed and logged before anything is gone. An act or a version of the trust root
+    is never erased: it may forbid something.
+
     JSON: `digest`; `entries`, log indices that name it; `erased`, false on a dry run and where it
-    was erased before; `dryRun`.
+    was erased before; `index`, where the erasure is logged; `dryRun`.
 
     Args:
         digest: sha256:… of the bytes.
+        reason: Why, for the record.
         yes: Do it: nothing brings the bytes back.
-        dry_run: Say which entries name the bytes; erase nothing.
-        reading: Where the workspace is, and how the answer is shown.
+        acting: Who signs, and how the answer is shown. A dry run says which entries name the bytes.
     """
-    workspace = session.reading(reading)
+    workspace = session.acting(acting)
     wanted = Digest.parse(digest)
-    named = maintenance.named_by(workspace, wanted)
-    facts = {"digest": str(wanted), "entries": named, "dryRun": dry_run}
+    named = check_erasable(workspace, wanted)
+    facts = {"digest": str(wanted), "entries": named, "dryRun": acting.dry_run}
     rows = [("named by", f"log {', '.join(map(str, named[:20]))}" if named else "no entry")]
-    if dry_run:
-        output.emit(reading, {**facts, "erased": False}, rows)
+    if acting.dry_run:
+        output.emit(acting, {**facts, "erased": False, "index": None}, rows)
         output.notice("dry run: nothing was erased")
         return 0
     if not yes:
@@ -227,9 +236,10 @@ def shred(
             next_step="look with --dry-run, then repeat with --yes",
             slug="confirm",
         )
-    gone = maintenance.shred(workspace, wanted)
+    receipt, gone = erase(workspace, wanted, reason)
     said = ("erased", digest if gone else "nothing: it was erased before")
-    output.emit(reading, {**facts, "erased": gone}, [said, *rows])
+    rows.append(("log", f"{receipt.index}, envelope {receipt.envelope}"))
+    output.emit(acting, {**facts, "erased": gone, "index": receipt.index}, [said, *rows])
     return 0
 
 

@@ -166,7 +166,8 @@ GROUPS = (
     Group("store", (
         f"db info {WS}", f"db upgrade {WS} --dry-run", f"db upgrade {WS}",
         f"db backup b.db {WS} --dry-run", f"db backup b.db {WS}", f"db export e.jsonl {WS}",
-        f"db rebuild {WS}", f"db shred ENVELOPE {WS} --dry-run", f"db shred ENVELOPE {WS} --yes",
+        f"db rebuild {WS}", f"db shred ENVELOPE --reason x {WS} --dry-run",
+        f"db shred ENVELOPE --reason x {WS} --yes",
         f"db restore b.db {WS} --dry-run", f"db import e.jsonl {WS} --dry-run",
     )),
 )  # fmt: skip

@@ -192,20 +192,26 @@ def test_rebuild_gives_what_was_there_or_says_that_it_does_not(
     assert tidegate("db", "rebuild", *WS).code == 0
 
 
+WHY = (*WS, "--reason", "the right to be forgotten, case 7")
+
+
 def test_erased_bytes_are_gone_and_their_absence_is_no_damage(
     site: Site, tidegate: Tidegate
 ) -> None:
     site.admit()
     line = tidegate("log", "show", *WS, "--format", "json").json["entries"][2]
     envelope = line["envelope"]
-    assert tidegate("db", "shred", envelope, *WS).code == 2, "not without --yes"
-    dry = tidegate("db", "shred", envelope, *WS, "--dry-run")
+    assert tidegate("db", "shred", envelope, *WHY).code == 2, "not without --yes"
+    dry = tidegate("db", "shred", envelope, *WHY, "--dry-run")
     assert (dry.code, "log 2" in dry.out) == (0, True)
-    assert tidegate("db", "shred", envelope, "--yes", *WS).code == 0
+    assert tidegate("db", "shred", envelope, "--yes", *WHY).code == 0
     assert tidegate("log", "show", *WS, "--format", "json").json["entries"][2]["state"] == "erased"
     assert tidegate("log", "check", *WS, "--format", "json").json["erased"] == 1
+    assert (
+        tidegate("log", "show", *WS, "--format", "json").json["entries"][-1]["kind"] == "directive"
+    )
     assert tidegate("db", "rebuild", *WS).code == 0
-    assert tidegate("db", "shred", "sha256:" + "0" * 64, "--yes", *WS).code == 2
+    assert tidegate("db", "shred", "sha256:" + "0" * 64, "--yes", *WHY).code == 2
 
 
 @pytest.mark.parametrize(
