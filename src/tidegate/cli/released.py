@@ -7,12 +7,10 @@ from tidegate.app.reading import about, read_file
 from tidegate.app.trust import named_trust
 from tidegate.cli import output
 from tidegate.cli.options import FLAT, Showing
-from tidegate.core.artifact.reference import resolve
 from tidegate.core.clock import DAY, Micros, SystemClock, iso
 from tidegate.core.digest import Digest
-from tidegate.core.errors import ProofError
 from tidegate.interop.proved import MAX_BYTES, Proved
-from tidegate.interop.release import Recalls, Release, read_recalls, read_release
+from tidegate.interop.release import Recalls, check_released, read_recalls, read_release
 
 
 def released(
@@ -57,7 +55,7 @@ def released(
             max_age=None if days is None else Micros(days * DAY),
             revocations=gone.revocations,
         )
-    _check(path, found, gone)
+    check_released(path, found, gone)
     facts = {
         "name": found.name,
         "digest": str(found.digest),
@@ -74,23 +72,3 @@ def released(
 def _read(file: Path) -> Proved:
     named = "name a file that `tidegate serve check --release` wrote"
     return Proved.parse(read_file(file, what="the release", limit=MAX_BYTES, next_step=named))
-
-
-def _check(path: Path, found: Release, gone: Recalls) -> None:
-    digest = resolve(path, kind="model").digest
-    if str(digest) in gone.digests:
-        raise ProofError(
-            "the model was recalled",
-            where=str(path),
-            cause=f"{digest.short} is quarantined or revoked since log {gone.index}",
-            next_step="roll back to another release",
-            slug="recalled",
-        )
-    if digest != found.digest:
-        raise ProofError(
-            "these are not the bytes that were released",
-            where=str(path),
-            cause=f"{found.digest.short} was released, {digest.short} is here",
-            next_step="fetch the model again, or don't load it",
-            slug="other-bytes",
-        )

@@ -8,14 +8,16 @@ cluster can be told of a quarantine with one small file.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from tidegate.core.artifact.reference import resolve
 from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import RECALLS, VERIFICATION_SUMMARY
 from tidegate.core.canonical import Json
 from tidegate.core.clock import SECOND, Micros, iso, parse_iso
 from tidegate.core.digest import Digest, sha256
-from tidegate.core.errors import VerificationError
+from tidegate.core.errors import ProofError, VerificationError
 from tidegate.core.identity.reading import Fields
 from tidegate.core.identity.trust import Revocation, TrustRoot
 from tidegate.core.stage import Stage
@@ -134,6 +136,32 @@ def read_recalls(
         for key in keys
     )
     return Recalls(frozenset(digests), revoked, verified.index, verified.time)
+
+
+def check_released(path: Path, found: Release, gone: Recalls) -> None:
+    """Hash a model, and hold it against what was released and not recalled.
+
+    Raises:
+        ProofError: It is other bytes (slug ``other-bytes``), or was recalled (``recalled``).
+        SubjectError: It can't be read.
+    """
+    digest = resolve(path, kind="model").digest
+    if str(digest) in gone.digests:
+        raise ProofError(
+            "the model was recalled",
+            where=str(path),
+            cause=f"{digest.short} is quarantined or revoked since log {gone.index}",
+            next_step="roll back to another release",
+            slug="recalled",
+        )
+    if digest != found.digest:
+        raise ProofError(
+            "these are not the bytes that were released",
+            where=str(path),
+            cause=f"{found.digest.short} was released, {digest.short} is here",
+            next_step="fetch the model again, or don't load it",
+            slug="other-bytes",
+        )
 
 
 def predicate_type(proved: Proved) -> str:
