@@ -8,6 +8,7 @@
 
 import errno
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -47,6 +48,10 @@ _PATH = frozenset(
     }
 )
 _OURS = Path(__file__).parent
+# What cyclopts says, which has no field of its own for it.
+_MISSING = re.compile(r'Command ".+" parameter (\S+) requires an argument')
+_KNOWN = ". Available commands: "
+_SUGGESTED = re.compile(r'"([\w-]+)"\?')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +101,7 @@ def _dispatch(arguments: list[str]) -> int:
         describe(app, arguments)
         result = app(arguments)
     except CycloptsError as error:
-        raise _usage(error, command) from None
+        raise _usage(error, arguments) from None
     return result if isinstance(result, int) else 0
 
 
@@ -113,13 +118,21 @@ def _unknown_command(command: str) -> UsageError:
     return UsageError(f"there is no command {command!r}", next_step=hint, slug="unknown-command")
 
 
-def _usage(error: Exception, command: str) -> UsageError:
+def _usage(error: Exception, arguments: Sequence[str]) -> UsageError:
     problem, _, hint = str(error).partition(" Did you mean ")
-    chain = " ".join(getattr(error, "command_chain", None) or (command,))
-    help_call = f"tidegate {chain} --help" if command[:1] != "-" else "tidegate --help"
-    close = hint.partition(" Available commands: ")[0]
-    step = f"did you mean {close}" if close else f"see `{help_call}`"
-    return UsageError(problem.rstrip("."), next_step=step, slug="arguments")
+    named = getattr(error, "command_chain", None) or arguments[:1]
+    command = " ".join(("tidegate", *(word for word in named if word[:1] != "-")))
+    problem, _, known = problem.partition(_KNOWN)
+    close = hint.partition(_KNOWN.lstrip("."))[0]
+    step = f"did you mean {close}" if close else f"see `{command} --help`"
+    if subcommand := _SUGGESTED.fullmatch(close):
+        step = f"did you mean `{command} {subcommand[1]}`?"
+    if missing := _MISSING.fullmatch(problem.rstrip(".")):
+        wanted = missing[1]
+        given = any(word.partition("=")[0] == wanted for word in arguments)
+        problem = f"{wanted} wants a value" if given else f"`{command}` needs {wanted}"
+    cause = f"there are {known.strip(' .,')}" if known else None
+    return UsageError(problem.rstrip("."), cause=cause, next_step=step, slug="arguments")
 
 
 def _known(error: BaseException) -> TidegateError | None:

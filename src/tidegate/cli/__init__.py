@@ -29,12 +29,13 @@ class CommandGroup:
         return f"tidegate.cli.{self.name}:app"
 
 
-_START, _GATES, _PROOF, _PEOPLE, _TOOLS = (
+_START, _GATES, _PROOF, _PEOPLE, _TOOLS, _OPTIONS = (
     "Start here",
     "Gates, in the order of the pipeline",
     "Evidence and proof",
     "People, keys and policy",
     "Tools",
+    "Options",
 )
 
 GROUPS: tuple[CommandGroup, ...] = (
@@ -102,6 +103,8 @@ def build_app(groups: Iterable[CommandGroup] = GROUPS) -> "App":
         suppress_keyboard_interrupt=False,
     )
     panels = _panels()
+    for flag in ("--help", "--version"):
+        app[flag].group = panels[_OPTIONS]
     for rank, group in enumerate(groups):
         app.command(
             group.target,
@@ -136,5 +139,5 @@ def _panels() -> dict[str, "Group"]:
     # cyclopts tells panels apart by identity, and a command keeps the panel that it was given.
     from cyclopts import Group  # noqa: PLC0415 - keeps --version light
 
-    names = (_START, _GATES, _PROOF, _PEOPLE, _TOOLS)
+    names = (_START, _GATES, _PROOF, _PEOPLE, _TOOLS, _OPTIONS)
     return {name: Group(name, sort_key=rank) for rank, name in enumerate(names)}

@@ -94,6 +94,6 @@ def _summary(told: Told) -> list[tuple[str, str]]:
         ("ledger", f"{told.entries} signed entries, head {told.head}"),
         ("time", f"{told.seconds:.0f} s"),
         ("report", str(told.page)),
-        ("verify", told.command),
+        ("verify", output.Whole(told.command)),
         ("next", "tidegate init MY-WORKSPACE"),
     ]

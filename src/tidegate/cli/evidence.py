@@ -52,7 +52,7 @@ def export(
     rows = [
         ("evidence", f"{output_file} ({len(found.statements)} statements)"),
         ("about", found.digest),
-        ("verify", command),
+        ("verify", output.Whole(command)),
     ]
     output.emit_document(reading, found.to_bytes().decode(), output_file, facts, rows)
     if output.is_stdout(output_file):

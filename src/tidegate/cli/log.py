@@ -114,7 +114,7 @@ def prove(
     facts = {"log": workspace.origin, "index": index, "proof": proof}
     rows = [
         ("proof", f"{output_file}: entry {index} of {workspace.origin}"),
-        ("verify", f"tidegate log verify-proof {output_file}"),
+        ("verify", output.Whole(f"tidegate log verify-proof {output_file}")),
     ]
     output.emit_document(reading, proof, output_file, facts, rows)
     return 0

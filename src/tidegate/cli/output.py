@@ -39,6 +39,12 @@ class Table:
     """What is said instead of a table without rows."""
 
 
+class Whole(str):
+    """A text that stays on one line, however wide, such as a command that is to be copied."""
+
+    __slots__ = ()
+
+
 Part = Table | Sequence[tuple[str, str]] | str
 """What people read: a table, labelled paragraphs, or a line."""
 
@@ -92,13 +98,18 @@ def emit(options: "Showing", facts: Mapping[str, Json], *parts: Part) -> None:
     if options.as_json:
         emit_json(dict(facts))
         return
+    rows: list[tuple[str, str]] = []  # paragraphs in a row are aligned with each other
     for part in parts:
+        if not isinstance(part, str | Table):
+            rows += part
+            continue
+        emit_text(rows)
+        rows = []
         if isinstance(part, str):
             write(part + "\n")
-        elif isinstance(part, Table):
-            _emit_table(part)
         else:
-            emit_text(part)
+            _emit_table(part)
+    emit_text(rows)
 
 
 def emit_line(options: "Showing", facts: Mapping[str, Json], *parts: Part) -> None:
@@ -277,6 +288,8 @@ def _paragraph(label: str, text: str, *, lines: int | None = None) -> str:
     from tidegate.report.untrusted import clip  # noqa: PLC0415 - keeps --version light
 
     shown = clip(text, 1_000)
+    if isinstance(text, Whole):
+        return f"{label}{shown}\n"
     # Paths and commands stay whole on their line, so that they can be copied.
     pieces = wrap(
         shown,

@@ -220,6 +220,13 @@ USAGE = (
     (["completion", "bsh"], "bash"),
     (["completion"], "completion --help"),
     (["--hepl"], "--help"),
+    (["trust", "shwo"], "did you mean `tidegate trust show`?"),
+    (["log", "witness", "serv"], "`tidegate log witness serve`"),
+    (["ingest", "add"], "there are source, admit"),
+    (["trust", "revoke"], "`tidegate trust revoke` needs KEY"),
+    (["trust", "revoke", "x"], "needs --from"),
+    (["log", "head", "--output"], "--output wants a value"),
+    (["ingest", "admit"], "see `tidegate ingest admit --help`"),
 )
 
 

@@ -116,6 +116,30 @@ def test_table_cells_hold_no_markup_and_no_escapes(
     assert "\x1b" not in text
 
 
+def test_paragraphs_are_aligned_and_commands_stay_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    command = output.Whole("tidegate verify " + "x" * 60 + " --pin y")
+    output.emit(Showing(), {}, [("a", "one " * 12)], [("longer", command)], "a line")
+    first, second, third, last = capsys.readouterr().out.splitlines()
+    assert (first[:8], second[:8]) == ("a       ", " " * 8)
+    assert (third, last) == (f"longer  {command}", "a line")
+
+
+def test_an_answer_is_a_document_a_line_or_text(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = Showing(json=True)
+    output.emit(machine, {"a": 1}, "text")
+    assert json.loads(capsys.readouterr().out) == {"a": 1}
+    output.emit_line(machine, {"a": 1}, "text")
+    output.emit_line(machine, {"a": 2}, "text")
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"a": 1}, {"a": 2},
+    ]  # fmt: skip
+    output.emit_line(Showing(), {"a": 1}, output.Table(("x",), [], "nothing"), "text")
+    assert capsys.readouterr().out == "nothing\ntext\n"
+
+
 @pytest.mark.parametrize(
     ("environ", "painted"),
     [
