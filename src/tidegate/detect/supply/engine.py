@@ -303,5 +303,13 @@ def _content(data: Buffer, name: str, meter: Meter, allowlist: Allowlist) -> Fil
         sorted(notes.findings, key=lambda f: (f.location.path, f.location.offset or 0))
     )
     return FileReport(
-        name, kind, status, len(data), findings, tuple(notes.gaps), failed=notes.failed
+        name,
+        kind,
+        status,
+        len(data),
+        findings,
+        tuple(notes.gaps),
+        failed=notes.failed,
+        names=tuple(sorted(notes.names)),
+        names_cut=notes.names_cut,
     )

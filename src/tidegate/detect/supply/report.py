@@ -16,6 +16,11 @@ from tidegate.core.canonical import Json
 from tidegate.core.errors import VerificationError
 from tidegate.core.finding import Coverage, Finding, Severity, Skipped
 
+MAX_NAMES = 2_000
+"""Names of code that are kept of one file."""
+MAX_NAME = 200
+"""Characters that are kept of one name."""
+
 
 class Status(StrEnum):
     """The three results of a scan."""
@@ -44,6 +49,10 @@ class FileReport:
     """Why it could not be examined in full."""
     failed: bool = False
     """Whether the gap came from an error or a spent budget rather than an unsupported format."""
+    names: tuple[str, ...] = ()
+    """Code that loading it would look up, allowed or not: ``module:name``, sorted."""
+    names_cut: bool = False
+    """Whether there are more names than these."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the machine-readable form."""
@@ -55,6 +64,8 @@ class FileReport:
             "findings": [finding.to_json() for finding in self.findings],
             "gaps": list(self.gaps),
             "failed": self.failed,
+            "names": list(self.names),
+            "namesCut": self.names_cut,
         }
 
     @classmethod
@@ -75,12 +86,22 @@ class FileReport:
                 findings=findings,
                 gaps=gaps,
                 failed=value["failed"] is not False,
+                names=_names(value["names"]),
+                names_cut=value["namesCut"] is not False,
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise VerificationError("not a file's report", cause=str(error)[:200]) from None
         if report.status is not _status(findings, gaps):
             raise VerificationError("a file's report contradicts itself", slug="bad-report")
         return report
+
+
+def _names(value: Json) -> tuple[str, ...]:
+    """Read names; a process that was taken over must not fill the store with them."""
+    names = tuple(map(str, value))
+    if len(names) > MAX_NAMES or any(len(name) > MAX_NAME for name in names):
+        raise ValueError("more names than are kept")
+    return names
 
 
 def _status(findings: Sequence[Finding], gaps: Sequence[str]) -> Status:

@@ -10,6 +10,7 @@ from tidegate.detect.supply.allow.packs import Allowlist
 from tidegate.detect.supply.archives.windows import Window
 from tidegate.detect.supply.budget import Meter
 from tidegate.detect.supply.formats.word_set import printable
+from tidegate.detect.supply.report import MAX_NAME, MAX_NAMES
 from tidegate.detect.supply.rules import severity_of
 
 Descend = Callable[["Scan", "bytes | Window"], str]
@@ -23,6 +24,10 @@ class Notes:
     gaps: list[str] = field(default_factory=list[str])
     failed: bool = False
     seen: set[tuple[str, str, str]] = field(default_factory=set[tuple[str, str, str]])
+    names: dict[str, None] = field(default_factory=dict[str, None])
+    """Code that loading the file would look up: ``module:name``."""
+    names_cut: bool = False
+    """Whether there were more names than are kept."""
 
 
 @dataclass(slots=True)
@@ -79,6 +84,21 @@ class Scan:
         if text not in self.notes.gaps and len(self.notes.gaps) < self.meter.budget.findings:
             self.notes.gaps.append(text)
         self.notes.failed |= failed
+
+    def refer(self, module: str, name: str) -> None:
+        """Keep the name of code that loading would look up, allowed or not.
+
+        After an advisory about it somebody asks which models refer to it, and the file may be gone.
+        """
+        names = self.notes.names
+        key = f"{module}:{name}"
+        if key in names:
+            return
+        key = printable(key, 8 * MAX_NAME)
+        if key not in names and (len(names) >= MAX_NAMES or len(key) > MAX_NAME):
+            self.notes.names_cut = True
+        else:
+            names[key] = None
 
     @contextmanager
     def inside(self, name: str) -> "Generator[Scan]":

@@ -106,6 +106,9 @@ def examine_object(item: Mapping[str, Json], scan: Scan) -> None:
 
 def _named(item: Mapping[str, Json], name: str, scan: Scan, *, revived: bool) -> None:
     module = item.get("module")
+    place = module if isinstance(module, str) else "keras"
+    if name in _CARRIES_CODE or name in _WRAPS:
+        scan.refer(place, name)
     if name in _CARRIES_CODE or name in _VALUES:
         return
     if name == "__typespec__":
@@ -118,6 +121,7 @@ def _named(item: Mapping[str, Json], name: str, scan: Scan, *, revived: bool) ->
     if name == "function":
         config = item.get("config")
         name = config if isinstance(config, str) else "?"
+    scan.refer(place, name)
     if isinstance(module, str) and not _keras_module(module, item):
         _foreign(module, name, scan)
         return

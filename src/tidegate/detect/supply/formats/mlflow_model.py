@@ -42,6 +42,7 @@ def examine(value: dict[str, Json], scan: Scan) -> None:
     for name, flavor in value["flavors"].items():
         loader = flavor.get("loader_module")
         if loader is not None:
+            scan.refer(str(loader), "*")
             _loader(str(loader), scan)
         elif name == "python_function":
             scan.gap("a python_function flavor without a loader")

@@ -75,6 +75,7 @@ def _node(node: dict[str, Json], scan: Scan) -> None:
 
 def _judge(module: str, name: str, use: Use, verb: str, scan: Scan) -> None:
     key = f"{module}:{name}"
+    scan.refer(module, name)
     plain = key in _TYPES or _SCALARS.fullmatch(key) is not None
     allowed = plain or any(scan.allowlist.permits(key, fit) for fit in _fitting(use))
     if allowed:

@@ -188,6 +188,7 @@ class PickleState(ABC):
             elif module in _compat_pickle.IMPORT_MAPPING:
                 module = _compat_pickle.IMPORT_MAPPING[module]
         found = Global(module, name, self.at)
+        self.scan.refer(module, name)
         found.listed = self.scan.allowlist.get(found.key) is not None
         if len(self.imports) < KEPT_ITEMS:
             self.imports.append(found)
