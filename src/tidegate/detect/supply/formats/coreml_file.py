@@ -5,6 +5,8 @@ A model runs no code by itself; it can name classes that the application must br
 files that are read from elsewhere.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from tidegate.detect.supply.formats import coreml_program
@@ -17,6 +19,7 @@ from tidegate.detect.supply.formats.protobuf import (
     read_fields,
     span_of,
     text_of,
+    texts,
 )
 from tidegate.detect.supply.formats.reading import FormatError, Reader, unreadable
 from tidegate.detect.supply.formats.word_set import printable
@@ -101,9 +104,10 @@ def _other(item: Field, scan: Scan) -> None:
         scan.gap(f"a Core ML model of kind {item.number} holds data that is not examined")
 
 
-def _parts(data: Buffer, item: Field, number: int, scan: Scan) -> list[Field]:
-    found = read_fields(data, item.start, item.stop, scan.meter)
-    return [part for part in found if part.number == number and part.wire == DATA]
+def _parts(data: Buffer, item: Field, number: int, scan: Scan) -> Iterator[Field]:
+    for part in read_fields(data, item.start, item.stop, scan.meter):
+        if part.number == number and part.wire == DATA:
+            yield part
 
 
 def _description(data: Buffer, span: tuple[int, int], scan: Scan) -> None:
@@ -112,8 +116,8 @@ def _description(data: Buffer, span: tuple[int, int], scan: Scan) -> None:
             continue
         for part in _METADATA.walk(data, span_of(item), scan):
             if part.number == 100:  # noqa: PLR2004 - userDefined
-                pair = [text_of(data, leaf) for leaf in STRING_MAP.walk(data, span_of(part), scan)]
-                examine_metadata(printable(pair[0], 80) if pair else "", " ".join(pair), scan)
+                pair = texts(data, span_of(part), scan, STRING_MAP)
+                examine_metadata(printable(pair.get(1, ""), 80), pair.get(2, ""), scan)
             else:
                 examine_metadata(f"field {part.number}", text_of(data, part), scan, links=False)
 
@@ -129,7 +133,9 @@ def _network(data: Buffer, span: tuple[int, int], scan: Scan, depth: int) -> Non
             if layer.wire != DATA:
                 continue
             if layer.number == _LAYER_CUSTOM:
-                name = "".join(text_of(data, part) for part in _parts(data, layer, 10, scan))
+                name = "".join(
+                    text_of(data, part) for part in islice(_parts(data, layer, 10, scan), 1)
+                )
                 scan.find(
                     "custom-code",
                     f"a custom layer needs the class {printable(name, 80)} from elsewhere",

@@ -12,6 +12,7 @@ from tidegate.detect.supply.scan import Scan
 
 _MODEL_PATH: Final = "@model_path/"
 _DEPTH: Final = 64
+_MAX_WAITING: Final = 1 << 18
 # Message: its schema, and which fields hold which message.
 _MESSAGES: Final[Mapping[str, tuple[Schema, Mapping[int, str]]]] = {
     "program": (
@@ -61,6 +62,8 @@ def examine(data: Buffer, span: tuple[int, int], scan: Scan) -> None:
                 leaf(data, item, scan)
             elif kind is not None:
                 todo.append((kind, span_of(item), depth - 1))
+                if len(todo) > _MAX_WAITING:
+                    raise FormatError("more parts than are examined", item.start)
 
 
 def _operation_type(data: Buffer, item: Field, scan: Scan) -> None:

@@ -4,6 +4,7 @@ The binary layout is FlatBuffers' public "internals" page: offsets are relative,
 the distance to their table of fields, vectors with their length.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from tidegate.detect.supply.formats.reading import FormatError
@@ -11,6 +12,7 @@ from tidegate.detect.supply.pickles.cursor import Buffer
 
 _HEAD: Final = 4
 _MAX_TEXT: Final = 1 << 20
+_MAX_ITEMS: Final = 1 << 20
 
 
 def number(data: Buffer, at: int, size: int, *, signed: bool = False) -> int:
@@ -35,7 +37,7 @@ class Table:
         FormatError: It is no table.
     """
 
-    __slots__ = ("_data", "_fields", "at")
+    __slots__ = ("_data", "_size", "_start", "at")
 
     def __init__(self, data: Buffer, at: int) -> None:
         self._data = data
@@ -44,8 +46,7 @@ class Table:
         size = number(data, start, 2)
         if size < _HEAD or size % 2 or start + size > len(data):
             raise FormatError("a table without a valid list of fields", at)
-        raw = data[start + _HEAD : start + size]
-        self._fields = [int.from_bytes(raw[i : i + 2], "little") for i in range(0, len(raw), 2)]
+        self._start, self._size = start, size
 
     @classmethod
     def root(cls, data: Buffer) -> "Table":
@@ -59,11 +60,13 @@ class Table:
     @property
     def fields(self) -> int:
         """Number of fields that it could have."""
-        return len(self._fields)
+        return (self._size - _HEAD) // 2
 
     def place(self, field: int) -> int | None:
         """Return where a field's value lies, or ``None`` where it is absent."""
-        offset = self._fields[field] if field < len(self._fields) else 0
+        offset = (
+            number(self._data, self._start + _HEAD + 2 * field, 2) if field < self.fields else 0
+        )
         return self.at + offset if offset else None
 
     def number(self, field: int, size: int, *, signed: bool = False) -> int:
@@ -103,15 +106,17 @@ class Table:
             raise FormatError("a vector that reaches beyond the end of the file", start)
         return start + 4, count
 
-    def tables(self, field: int) -> "list[Table]":
-        """Return a vector of tables.
+    def tables(self, field: int) -> "Iterator[Table]":
+        """Yield a vector of tables.
 
         Raises:
-            FormatError: It holds something else.
+            FormatError: It holds something else, or more than are read.
         """
         start, count = self.vector(field, 4)
-        places = range(start, start + 4 * count, 4)
-        return [Table(self._data, at + number(self._data, at, 4)) for at in places]
+        if count > _MAX_ITEMS:
+            raise FormatError(f"{count} tables", start)
+        for at in range(start, start + 4 * count, 4):
+            yield Table(self._data, at + number(self._data, at, 4))
 
     def numbers(self, field: int, width: int) -> list[int]:
         """Return a vector of signed integers.
@@ -120,6 +125,8 @@ class Table:
             FormatError: It reaches beyond the end of the file.
         """
         start, count = self.vector(field, width)
+        if count > _MAX_ITEMS:
+            raise FormatError(f"{count} numbers", start)
         raw = self._data[start : start + width * count]
         return [
             int.from_bytes(raw[i : i + width], "little", signed=True)

@@ -63,6 +63,25 @@ class _Header:
         """Read a count or a length: four bytes in version 1, eight later."""
         return self.reader.number(8 if self.version >= _WIDE_FROM else 4)
 
+    def skip_texts(self, count: int) -> None:
+        """Pass over texts.
+
+        Raises:
+            FormatError: They reach beyond the end of the file.
+        """
+        data, pos, end, order = (
+            self.reader.data,
+            self.reader.pos,
+            self.reader.end,
+            self.reader.order,
+        )
+        width = 8 if self.version >= _WIDE_FROM else 4
+        for _ in range(count):
+            pos += width + int.from_bytes(data[pos : pos + width], order)
+            if pos > end:
+                raise FormatError("texts that reach beyond the end of the file", end)
+        self.reader.skip(pos - self.reader.pos)
+
     def text(self, limit: int) -> str:
         """Read a text.
 
@@ -101,13 +120,13 @@ def _read(header: _Header, size: int) -> None:
     tensors, pairs = header.count(), header.count()
     if pairs > _MAX_PAIRS or tensors > _MAX_TENSORS:
         raise FormatError(f"{pairs} pairs and {tensors} tensors", header.reader.pos)
-    seen: set[str] = set()
+    seen: set[int] = set()
     for _ in range(pairs):
         at = header.reader.pos
         key = header.text(_MAX_KEY)
-        if key in seen:
+        if hash(key) in seen:
             header.scan.find("header-malformed", f"the key {printable(key, 80)} is twice there", at)
-        seen.add(key)
+        seen.add(hash(key))
         _value(header, key, header.reader.u32(), _DEPTH)
     _tensors(header, tensors, size)
 
@@ -149,11 +168,10 @@ def _array(header: _Header, key: str, depth: int) -> None:
     looked_at = count if "template" in key else min(count, _LOOKED_AT)
     if key.startswith("tokenizer.ggml."):
         looked_at = 0
-    for index in range(count):
-        if kind == _STRING and index >= looked_at:
-            header.reader.skip(header.count())
-        else:
-            _value(header, key, kind, depth - 1)
+    skipped = count - looked_at if kind == _STRING else 0
+    for _ in range(count - skipped):
+        _value(header, key, kind, depth - 1)
+    header.skip_texts(skipped)
 
 
 def _text(key: str, text: str, at: int, scan: Scan) -> None:
@@ -177,17 +195,17 @@ def _bytes(key: str, body: bytes, at: int, scan: Scan) -> None:
 def _tensors(header: _Header, count: int, size: int) -> None:
     """Check that the tensors fill the data section one after another."""
     spans: list[tuple[int, int, str]] = []
-    names: set[str] = set()
+    names: set[int] = set()
     for _ in range(count):
         at = header.reader.pos
         name, span = _tensor(header, at)
-        if name in names:
+        if hash(name) in names:
             header.scan.find(
                 "header-malformed", f"the tensor {printable(name, 80)} is twice there", at
             )
-        names.add(name)
+        names.add(hash(name))
         if span is not None:
-            spans.append((*span, name))
+            spans.append((*span, name[:_MAX_NAME]))
     step = header.alignment
     start = _aligned(header.reader.pos, step)
     if len(spans) < count:

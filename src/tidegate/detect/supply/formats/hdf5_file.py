@@ -30,6 +30,8 @@ _STORAGE: Final = (0x01, 0x03, 0x07, 0x08, 0x0B)
 _KNOWN: Final = (*range(0x1A),)
 _EXTERNAL: Final = 64
 _MAX_OBJECTS: Final = 1 << 18
+_LOOKED_AT: Final = 1 << 20
+_PATH: Final = 200
 _JSON: Final = (b"{", b"[")
 
 
@@ -163,7 +165,7 @@ def _symbols(layout: Layout, reader: Reader) -> Iterator[Link]:
 
 def _link(tree: _Tree, link: Link, name: str) -> None:
     tree.scan.meter.opcode(1)
-    path = f"{name}/{link.name}"
+    path = f"{name}/{link.name}"[-_PATH:]
     if link.kind == 0 and link.address is not None:
         _enter(tree, link.address, path)
     elif link.kind == _EXTERNAL:
@@ -200,4 +202,6 @@ def _text(tree: _Tree, name: str, body: bytes, at: int) -> None:
     elif holds_pickle(body, tree.scan):
         tree.scan.find("pickle-embedded", f"{shown} holds a pickle", at)
     else:
-        examine_metadata(shown, text.decode("utf-8", "replace"), tree.scan, links=False)
+        examine_metadata(
+            shown, text[:_LOOKED_AT].decode("utf-8", "replace"), tree.scan, links=False
+        )

@@ -7,15 +7,14 @@ is name operators that a runtime resolves to native or Python code, and files to
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
-from math import prod
 from typing import Final
 
-from tidegate.detect.supply.formats.outside import leads_out
+from tidegate.detect.supply.formats import onnx_tensor
 from tidegate.detect.supply.formats.protobuf import (
     STRING_MAP,
-    VARINT,
     Field,
     Schema,
+    name_of,
     plausible,
     read_fields,
     span_of,
@@ -37,13 +36,6 @@ _ATTRIBUTE: Final = Schema(
     data=(1, 4, 5, 6, 9, 10, 11, 13, 14, 15, 21, 22, 23),
     fixed32=(2, 7),
 )
-_TENSOR: Final = Schema(
-    "an ONNX tensor",
-    varint=(1, 2, 5, 7, 11, 14),
-    data=(3, 6, 8, 9, 12, 13, 16),
-    fixed32=(4,),
-    fixed64=(10,),
-)
 _SPARSE: Final = Schema("a sparse ONNX tensor", data=(1, 2), varint=(3,))
 _FUNCTION: Final = Schema("an ONNX function", data=(1, *range(4, 15)))
 _TRAINING: Final = Schema("ONNX training information", data=(1, 2, 3, 4))
@@ -52,15 +44,10 @@ _IR, _PRODUCER, _DOMAIN, _DOC, _MAIN, _OPSETS, _PROPS, _TRAIN, _FUNCTIONS = (
 )  # fmt: skip
 _DEPTH: Final = 64
 _MAX_FUNCTIONS: Final = 1 << 16
+_MAX_NAMES: Final = 8
 _STANDARD: Final = words("ai.onnx")
 _EXECUTES: Final = words("PyOp PyCustomOp PythonOp PythonOpGrad ExternalOp ATen ATenOp Python_")
 _COMPILED: Final = words("EPContext")
-# data_type: bits an element (onnx.proto, TensorProto.DataType); text has none.
-_BITS: Final = {
-    1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64,
-    15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
-}  # fmt: skip
-_EXTERNAL: Final = 1
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +110,7 @@ def _declare(model: _Model, item: Field) -> None:
     if len(model.functions) >= _MAX_FUNCTIONS:
         raise FormatError("more local functions than are examined", item.start)
     names = {
-        part.number: text_of(model.data, part)
+        part.number: name_of(model.data, part)
         for part in _FUNCTION.walk(model.data, span_of(item), model.scan)
         if part.number in (1, 10)
     }
@@ -173,7 +160,7 @@ def _graph(model: _Model, span: tuple[int, int], depth: int) -> None:
         if item.number == 1:
             _node(model, span_of(item), depth)
         elif item.number == 5:  # noqa: PLR2004 - initializer
-            _tensor(model, span_of(item))
+            onnx_tensor.examine(model.data, span_of(item), model.scan)
         elif item.number == 15:  # noqa: PLR2004 - sparse_initializer
             _sparse(model, span_of(item))
 
@@ -183,11 +170,13 @@ def _node(model: _Model, span: tuple[int, int], depth: int) -> None:
     operators: list[str] = []
     for item in _NODE.walk(model.data, span, model.scan):
         if item.number == 4:  # noqa: PLR2004 - op_type
-            operators.append(text_of(model.data, item))
+            operators.append(name_of(model.data, item))
         elif item.number == 7:  # noqa: PLR2004 - domain
-            domains.append(_plain(text_of(model.data, item)))
+            domains.append(_plain(name_of(model.data, item)))
         elif item.number == 5:  # noqa: PLR2004 - attribute
             _attribute(model, span_of(item), depth)
+        if len(operators) + len(domains) > _MAX_NAMES:
+            raise FormatError("a node of more than one operator", item.start)
     for domain in domains or [""]:
         for operator in operators:
             _operator(model, domain, operator, span[0])
@@ -213,7 +202,7 @@ def _attribute(model: _Model, span: tuple[int, int], depth: int) -> None:
         if item.number in (6, 11):
             _graph(model, span_of(item), depth - 1)
         elif item.number in (5, 10):
-            _tensor(model, span_of(item))
+            onnx_tensor.examine(model.data, span_of(item), model.scan)
         elif item.number in (22, 23):
             _sparse(model, span_of(item))
 
@@ -221,58 +210,4 @@ def _attribute(model: _Model, span: tuple[int, int], depth: int) -> None:
 def _sparse(model: _Model, span: tuple[int, int]) -> None:
     for item in _SPARSE.walk(model.data, span, model.scan):
         if item.number in (1, 2):
-            _tensor(model, span_of(item))
-
-
-def _tensor(model: _Model, span: tuple[int, int]) -> None:
-    """Check where a tensor's bytes come from, and that raw ones are as many as its shape says."""
-    shape: list[int] = []
-    kind = location = 0
-    raw: int | None = None
-    external: dict[str, str] = {}
-    for item in _TENSOR.walk(model.data, span, model.scan):
-        if item.number == 1:
-            shape += _integers(model, item)
-        elif item.number == 2:  # noqa: PLR2004 - data_type
-            kind = item.value
-        elif item.number == 9:  # noqa: PLR2004 - raw_data
-            raw = item.stop - item.start
-        elif item.number == 13:  # noqa: PLR2004 - external_data
-            pair = texts(model.data, span_of(item), model.scan, STRING_MAP)
-            external[pair.get(1, "")] = pair.get(2, "")
-        elif item.number == 14:  # noqa: PLR2004 - data_location
-            location = item.value
-    if location == _EXTERNAL or external:
-        _external(model, external, span[0])
-    elif raw is not None and kind in _BITS and raw != -(-_BITS[kind] * prod(shape) // 8):
-        model.scan.find("header-malformed", "a tensor's bytes do not fit its shape", span[0])
-    elif raw is not None and kind not in _BITS:
-        model.scan.gap(f"tensors of type {kind} are not known")
-
-
-def _integers(model: _Model, item: Field) -> list[int]:
-    if item.wire == VARINT:
-        return [item.value]
-    out: list[int] = []
-    value = shift = 0
-    for byte in model.data[item.start : min(item.stop, item.start + 640)]:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:  # noqa: PLR2004 - a varint's last byte
-            out.append(value)
-            value = shift = 0
-    return out
-
-
-def _external(model: _Model, external: dict[str, str], at: int) -> None:
-    place = external.get("location", "")
-    numbers = [external.get(key, "0") for key in ("offset", "length")]
-    if not place or not all(number.isascii() and number.isdigit() for number in numbers):
-        model.scan.find("header-malformed", "external data without a valid place", at)
-    elif leads_out(place):
-        model.scan.find(
-            "external-data",
-            f"a tensor is read from {printable(place, 120)}, outside of the model",
-            at,
-            about=place,
-        )
+            onnx_tensor.examine(model.data, span_of(item), model.scan)

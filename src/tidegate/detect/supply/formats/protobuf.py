@@ -23,6 +23,7 @@ _MORE: Final = 0x80
 _MASK64: Final = (1 << 64) - 1
 _STEP: Final = 32
 _MAX_TEXT: Final = 1 << 24
+_MAX_NAME: Final = 1 << 12
 
 
 class Field(NamedTuple):
@@ -154,6 +155,17 @@ def text_of(data: Buffer, field: Field) -> str:
     if field.stop - field.start > _MAX_TEXT:
         raise FormatError("a text that is too long", field.start)
     return data[field.start : field.stop].decode("utf-8", "backslashreplace")
+
+
+def name_of(data: Buffer, field: Field) -> str:
+    """Return a field's content as a name.
+
+    Raises:
+        FormatError: It is longer than 4 KiB.
+    """
+    if field.stop - field.start > _MAX_NAME:
+        raise FormatError("a name that is too long", field.start)
+    return text_of(data, field)
 
 
 def span_of(field: Field) -> tuple[int, int]:

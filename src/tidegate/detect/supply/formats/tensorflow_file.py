@@ -14,6 +14,7 @@ from tidegate.detect.supply.formats.protobuf import (
     STRING_MAP,
     Field,
     Schema,
+    name_of,
     plausible,
     read_fields,
     span_of,
@@ -56,6 +57,8 @@ _FINGERPRINT: Final = Schema("a fingerprint", varint=range(1, 6), data=(6, 7))
 _MAX_NODES: Final = 200_000
 _MAX_TEXTS: Final = 64
 _MAX_TEXT: Final = 1 << 16
+_MAX_HELD: Final = 1 << 26
+_OVERHEAD: Final = 64
 
 
 @dataclass(slots=True)
@@ -66,6 +69,8 @@ class _Graph:
     scan: Scan
     bodies: dict[str, Body] = field(default_factory=lambda: {"": Body("")})
     nodes: int = 0
+    held: int = 0
+    """Bytes of names and texts that are kept."""
     saver: set[str] = field(default_factory=set[str])
     assets: set[str] = field(default_factory=set[str])
 
@@ -194,7 +199,7 @@ def _asset(graph: _Graph, span: tuple[int, int]) -> None:
         if item.number == 1:
             for part in _TENSOR_INFO.walk(graph.data, span_of(item), graph.scan):
                 if part.number == 1:
-                    graph.assets.add(_producer(text_of(graph.data, part)))
+                    graph.assets.add(_producer(_kept(graph, part)))
         elif leads_out(text_of(graph.data, item)):
             shown = printable(text_of(graph.data, item), 120)
             graph.scan.find("external-data", f"an asset is read from {shown}", item.start)
@@ -231,7 +236,7 @@ def _function(graph: _Graph, span: tuple[int, int]) -> None:
         elif item.number == 1:
             for part in _SIGNATURE.walk(graph.data, span_of(item), graph.scan):
                 if part.number == 1:
-                    body.name = text_of(graph.data, part)
+                    body.name = _kept(graph, part)
                 elif part.number == 2:  # noqa: PLR2004 - input_arg
                     arguments += _argument(graph, part)
     body.arguments = tuple(arguments)
@@ -245,7 +250,7 @@ def _function(graph: _Graph, span: tuple[int, int]) -> None:
 
 def _argument(graph: _Graph, item: Field) -> list[str]:
     return [
-        text_of(graph.data, part)
+        _kept(graph, part)
         for part in _ARGUMENT.walk(graph.data, span_of(item), graph.scan)
         if part.number == 1
     ]
@@ -261,11 +266,11 @@ def _node(graph: _Graph, body: Body, span: tuple[int, int]) -> None:
     constants: list[str] = []
     for item in _NODE.walk(graph.data, span, graph.scan):
         if item.number == 1:
-            name = text_of(graph.data, item)
+            name = _kept(graph, item)
         elif item.number == 2:  # noqa: PLR2004 - op
-            operator = text_of(graph.data, item)
+            operator = _kept(graph, item)
         elif item.number == 3:  # noqa: PLR2004 - input
-            inputs.append(text_of(graph.data, item))
+            inputs.append(_kept(graph, item))
         elif item.number == 5:  # noqa: PLR2004 - attr
             _attribute(graph, item, calls, constants)
     data_inputs = tuple(_producer(text) for text in inputs if text[:1] != "^")
@@ -293,23 +298,34 @@ def _value(graph: _Graph, value: Field, calls: list[str], constants: list[str]) 
     elif value.number == 8:  # noqa: PLR2004 - tensor
         for part in _TENSOR.walk(data, span_of(value), scan):
             if part.number == 8 and len(constants) < _MAX_TEXTS:  # noqa: PLR2004 - string_val
-                constants.append(_short(data, part))
+                constants.append(_short(graph, part))
     elif value.number == 2 and len(constants) < _MAX_TEXTS:  # noqa: PLR2004 - s
-        constants.append(_short(data, value))
+        constants.append(_short(graph, value))
     elif value.number == 1:
         for part in _LIST.walk(data, span_of(value), scan):
             if part.number == 9:  # noqa: PLR2004 - func
                 _call(graph, part, calls)
 
 
-def _short(data: Buffer, item: Field) -> str:
+def _kept(graph: _Graph, item: Field) -> str:
+    """Return a name that is kept, as long as all of them are small in memory."""
+    graph.held += item.stop - item.start + _OVERHEAD
+    if graph.held > _MAX_HELD:
+        raise FormatError("more names and texts than are examined", item.start)
+    return name_of(graph.data, item)
+
+
+def _short(graph: _Graph, item: Field) -> str:
     stop = min(item.stop, item.start + _MAX_TEXT)
-    return data[item.start : stop].decode("utf-8", "backslashreplace")
+    graph.held += stop - item.start + _OVERHEAD
+    if graph.held > _MAX_HELD:
+        raise FormatError("more names and texts than are examined", item.start)
+    return graph.data[item.start : stop].decode("utf-8", "backslashreplace")
 
 
 def _call(graph: _Graph, item: Field, calls: list[str]) -> None:
     parts = STRING_MAP.walk(graph.data, span_of(item), graph.scan)
-    calls.extend(text_of(graph.data, part) for part in parts if part.number == 1)
+    calls.extend(_kept(graph, part) for part in parts if part.number == 1)
 
 
 def _flow(graph: _Graph) -> None:

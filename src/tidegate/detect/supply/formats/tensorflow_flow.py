@@ -86,6 +86,7 @@ def _path_arguments(bodies: Mapping[str, Body], meter: Meter) -> dict[str, set[i
     while todo:
         name = todo.pop()
         body = bodies[name]
+        meter.opcode(len(body.nodes) + len(body.arguments))
         uses = list(_uses(body, paths))
         if not name or not uses:
             continue
@@ -118,6 +119,7 @@ def _uses(body: Body, paths: Mapping[str, set[int]]) -> Iterator[tuple[Node, tup
 def _sources(body: Body, roots: Iterable[str], meter: Meter) -> _Sources:
     """Walk up from inputs to arguments, constants and placeholders."""
     todo, seen = list(roots), set[str]()
+    given = frozenset(body.arguments)
     arguments: set[str] = set()
     texts: list[str] = []
     requested: list[str] = []
@@ -130,7 +132,7 @@ def _sources(body: Body, roots: Iterable[str], meter: Meter) -> _Sources:
         node = body.nodes.get(name)
         if name in body.assets:
             asset = True
-        elif name in body.arguments:
+        elif name in given:
             arguments.add(name)
         elif node is None:
             continue
@@ -139,5 +141,5 @@ def _sources(body: Body, roots: Iterable[str], meter: Meter) -> _Sources:
         else:
             texts.extend(node.constants)
             todo.extend(node.inputs)
-    meter.opcode(len(seen))
+    meter.opcode(len(seen) + len(given))
     return _Sources(frozenset(arguments), asset, tuple(texts), tuple(requested))

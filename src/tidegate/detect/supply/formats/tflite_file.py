@@ -30,7 +30,6 @@ _RUNTIME: Final = words("""
 """Custom operators that TensorFlow Lite and MediaPipe bring themselves."""
 _COMPILED: Final = ("edgetpu-custom-op", "DISPATCH_OP", "ethos-u")
 _MODEL_FIELDS: Final = 8
-_MAX_ITEMS: Final = 1 << 20
 # Tensor type: bytes an item (schema.fbs, TensorType), for those whose length is checked.
 _WIDTHS: Final = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1, 10: 8, 15: 4, 16: 2}
 
@@ -63,8 +62,9 @@ def scan_tflite(data: Buffer, scan: Scan) -> None:
 
 def _operators(model: Table, scan: Scan) -> int:
     """Judge the operators that the model uses, and return how many."""
-    found = model.tables(1)
-    for operator in found:
+    count = 0
+    for operator in model.tables(1):
+        count += 1
         scan.meter.opcode(1)
         code = max(operator.number(0, 1), operator.number(3, 4, signed=True))
         name = operator.text(1)
@@ -72,7 +72,7 @@ def _operators(model: Table, scan: Scan) -> int:
             _custom(name, operator.at, scan)
         elif not 0 <= code <= _LAST_BUILTIN:
             scan.gap(f"the operator {code} is not known")
-    return len(found)
+    return count
 
 
 def _custom(name: str, at: int, scan: Scan) -> None:
@@ -109,18 +109,19 @@ def _buffers(model: Table, size: int, scan: Scan) -> list[int]:
 
 
 def _graph(graph: Table, operators: int, buffers: list[int], scan: Scan) -> None:
-    tensors = graph.tables(0)
-    for tensor in tensors:
+    tensors = 0
+    for tensor in graph.tables(0):
+        tensors += 1
         scan.meter.opcode(1)
         _tensor(tensor, buffers, scan)
     for at in (1, 2):
-        _indices(graph, at, len(tensors), scan)
+        _indices(graph, at, tensors, scan)
     for operator in graph.tables(3):
         scan.meter.opcode(1)
         if operator.number(0, 4) >= operators:
             scan.find("header-malformed", "an operator that the model does not list", operator.at)
         for at in (1, 2, 8):
-            _indices(operator, at, len(tensors), scan)
+            _indices(operator, at, tensors, scan)
         operator.vector(5, 1)
 
 

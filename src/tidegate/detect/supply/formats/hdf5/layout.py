@@ -64,6 +64,7 @@ class Layout:
         self.data = data
         self.meter = meter
         self.extension: int | None = None
+        self._found = 0
         reader = Reader(data, start + len(SIGNATURE))
         self.version = reader.u8()
         if self.version in (0, 1):
@@ -140,6 +141,7 @@ class Layout:
             FormatError: There is no object header.
         """
         reader = self.at(address)
+        self._found = 0
         if self.data[reader.pos : reader.pos + 4] == b"OHDR":
             return self._messages2(reader)
         return self._messages1(reader)
@@ -200,10 +202,11 @@ class Layout:
         self.meter.opcode(1)
         start = part.pos
         part.skip(length)
+        self._found += 1
+        if self._found > _MAX_MESSAGES:
+            raise FormatError("more messages than are read in one object", start)
         if kind == _CONTINUATION:
             inner = Reader(self.data, start, part.pos)
             place = self.base + inner.number(self.offset)
             todo.append((place, self.size(inner)))
-            if len(todo) > _MAX_MESSAGES:
-                raise FormatError("more continuations than are read", start)
         return Message(kind, flags, start, part.pos)

@@ -7,7 +7,7 @@ from tidegate.detect.supply.formats.hdf5.layout import Layout
 from tidegate.detect.supply.formats.reading import FormatError, Reader
 
 _MAX_DEPTH: Final = 64
-_MAX_ITEMS: Final = 1 << 20
+_MAX_ITEMS: Final = 1 << 18
 
 
 def tree1(layout: Layout, address: int, kind: int, key: int) -> Iterator[tuple[bytes, int]]:

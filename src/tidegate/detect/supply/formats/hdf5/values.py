@@ -12,7 +12,7 @@ STRING, OPAQUE, COMPOUND, REFERENCE, VARIABLE, ARRAY = 3, 5, 6, 7, 9, 10
 _FIXED: Final = (STRING, OPAQUE, COMPOUND, ARRAY, REFERENCE)
 _OLD_VERSIONS: Final = (1, 2)
 _MAX_TEXTS: Final = 1 << 14
-_MAX_TEXT: Final = 1 << 26
+_MAX_TEXT: Final = 1 << 24
 _MAX_RANK: Final = 32
 
 
@@ -149,7 +149,7 @@ def read_texts(
     if kind.kind not in _FIXED or size > min(_MAX_TEXT, reader.left):
         return (), False
     body = reader.take(size)
-    if kind.kind == STRING:
+    if kind.kind == STRING and count <= _MAX_TEXTS:
         step = max(kind.size, 1)
         return tuple(body[at : at + step] for at in range(0, size, step)), True
     return (body,), True
