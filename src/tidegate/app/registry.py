@@ -5,33 +5,22 @@ are written only when the gate allows: a model that was refused is left without 
 """
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidegate.app.bom import ModelCard, chain_bom
 from tidegate.app.dependencies import lock_checks
 from tidegate.app.model_rules import rules_in_force
 from tidegate.app.signers import model_trust, standing
 from tidegate.app.workspace import Workspace
-from tidegate.core.artifact.reference import Resolved, resolve
+from tidegate.core.artifact.reference import resolve
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import AccessError, SubjectError, UsageError
 from tidegate.core.identity.signer import Signer
 from tidegate.core.policy.directives import Alias, Rollback
 from tidegate.core.stage import Outcome, Stage
-from tidegate.gates.chain import Chain
 from tidegate.gates.contract import Order, Target
-from tidegate.gates.registry.bom import (
-    Bom,
-    CodePart,
-    Considerations,
-    DataPart,
-    Metric,
-    ModelPart,
-    completeness,
-)
-from tidegate.gates.registry.bom_packages import installed_packages
 from tidegate.gates.registry.gate import (
     AdmitGate,
     BomFile,
@@ -40,25 +29,14 @@ from tidegate.gates.registry.gate import (
     promotion_parameters,
 )
 from tidegate.gates.signature import SignedModel
+from tidegate.interop.bom import Spec, score, write_bom
 from tidegate.interop.oms import sign_model
 from tidegate.logbook.durable import replace_file
 from tidegate.sandbox.scanner import ConfinedScanner
-from tidegate.version import __version__
 
 SIGNATURE_SUFFIX = ".oms.json"
 BOM_SUFFIX = ".cdx.json"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What only people know about a model."""
-
-    owner: str | None = None
-    licence: str | None = None
-    task: str | None = None
-    architecture: str | None = None
-    uses: tuple[str, ...] = ()
-    limitations: tuple[str, ...] = ()
+SPDX_SUFFIX = ".spdx.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +46,9 @@ class Admission:
     path: Path
     name: str
     version: str
-    card: ModelCard = ModelCard()
+    card: ModelCard = field(default_factory=ModelCard)
+    spdx: bool = False
+    """Write the bill of materials in SPDX, too."""
     environment: str = "default"
     dry_run: bool = False
     drill: bool = False
@@ -79,9 +59,9 @@ def signature_path(model: Path) -> Path:
     return model.with_name(model.name + SIGNATURE_SUFFIX)
 
 
-def bom_path(model: Path) -> Path:
+def bom_path(model: Path, suffix: str = BOM_SUFFIX) -> Path:
     """Return where a model's bill of materials lies."""
-    return model.with_name(model.name + BOM_SUFFIX)
+    return model.with_name(model.name + suffix)
 
 
 def admit_model(workspace: Workspace, admission: Admission) -> Decision:
@@ -110,14 +90,21 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         signature, bom = Path(folder, "signature.json"), Path(folder, "bom.json")
         bundle = sign_model(admission.path, _model_signer(workspace), name=admission.name)
         signature.write_bytes(bundle.to_bytes())
-        material = _bom(workspace, admission, found, chain)
-        bom.write_bytes(material.encoded())
-        complete = completeness(material.document())
-        order = _admission_order(admission, found.digest, signature, bom)
+        material = chain_bom(
+            found,
+            chain,
+            name=admission.name,
+            version=admission.version,
+            card=admission.card,
+            made_at=workspace.clock.now(),
+        )
+        bom.write_bytes(write_bom(material))
+        spdx = write_bom(material, Spec.SPDX_3) if admission.spdx else None
+        order = _admission_order(admission, found.digest, signature, bom, spdx)
         with ConfinedScanner(rules_in_force(workspace)) as scanner:
             gate = AdmitGate(
                 SignedModel(admission.path, signature),
-                BomFile(bom, complete.missing, complete.score),
+                BomFile(bom, score(material)),
                 standing(workspace, at=workspace.clock.now(), index=None),
                 scanner,
                 lock_checks(workspace),
@@ -128,12 +115,16 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         if holds:
             replace_file(signature_path(admission.path), signature.read_bytes())
             replace_file(bom_path(admission.path), bom.read_bytes())
+            if spdx is not None:
+                replace_file(bom_path(admission.path, SPDX_SUFFIX), spdx)
     if holds and meant is None:
         workspace.act(Alias(name=alias, digest=str(found.digest), reason="admitted"))
     return decision
 
 
-def _admission_order(admission: Admission, digest: Digest, signature: Path, bom: Path) -> Order:
+def _admission_order(
+    admission: Admission, digest: Digest, signature: Path, bom: Path, spdx: bytes | None
+) -> Order:
     card, alias = admission.card, alias_name(admission.name, admission.version)
     facts = {"name": admission.name, "version": admission.version}
     facts |= {key: value for key in ("owner", "licence") if (value := getattr(card, key))}
@@ -145,6 +136,7 @@ def _admission_order(admission: Admission, digest: Digest, signature: Path, bom:
             "version": admission.version,
             "signature": str(sha256(signature.read_bytes())),
             "bom": str(sha256(bom.read_bytes())),
+            **({"spdx": str(sha256(spdx))} if spdx is not None else {}),
         },
         environment=admission.environment,
         dry_run=admission.dry_run,
@@ -237,76 +229,3 @@ def _model_signer(workspace: Workspace) -> Signer:
             next_step=f"run `tidegate keys models {workspace.principal.name}`",
             slug="no-model-key",
         ) from None
-
-
-def _bom(workspace: Workspace, admission: Admission, found: Resolved, chain: Chain) -> Bom:
-    card = admission.card
-    files = (
-        {item.path: Digest("sha256", item.sha256) for item in found.manifest.entries}
-        if found.manifest
-        else {}
-    )
-    return Bom(
-        model=ModelPart(
-            name=admission.name,
-            version=admission.version,
-            hashes=(found.digest,),
-            files=files,
-            owner=card.owner,
-            licence=card.licence,
-            task=card.task,
-            family=card.architecture,
-            architecture=card.architecture,
-            metrics=tuple(_metrics(chain)),
-            considerations=Considerations(use_cases=card.uses, limitations=card.limitations),
-        ),
-        made_at=workspace.clock.now(),
-        data=tuple(_data(chain)),
-        code=_code(chain),
-        packages=installed_packages(),
-        tool=__version__,
-    )
-
-
-def _data(chain: Chain) -> Iterator[DataPart]:
-    for link in chain.of(Stage.INGEST):
-        name = chain.names.get(link.digest, link.digest[:19])
-        facts = link.gate.annotations.get(name, {})
-        known = facts if isinstance(facts, dict) else {}
-        yield DataPart(
-            name=name,
-            digest=Digest.parse(link.digest),
-            role="training",
-            index=link.verified.index,
-            label=known.get("label"),
-            owner=known.get("owner"),
-            licence=known.get("licence"),
-        )
-
-
-def _code(chain: Chain) -> CodePart | None:
-    for link in chain.of(Stage.TRAIN):
-        code = link.gate.parameters.get("code")
-        if isinstance(code, dict):
-            tree = code.get("digest")
-            return CodePart(
-                commit=code.get("commit"),
-                repository=code.get("repository"),
-                tree=Digest.parse(tree) if isinstance(tree, str) else None,
-            )
-    return None
-
-
-def _metrics(chain: Chain) -> Iterator[Metric]:
-    """Yield what the validate gate measured: ``accuracy_<set>`` with ``_low_`` and ``_high_``."""
-    for link in chain.of(Stage.VALIDATE):
-        for check in link.gate.checks:
-            facts = check.get("facts", {})
-            if check.get("id") != "metrics":
-                continue
-            for name, value in facts.items():
-                what, _, of = name.partition("_low_")
-                high = facts.get(f"{what}_high_{of}")
-                if of and high is not None and f"{what}_{of}" in facts:
-                    middle = str(facts[f"{what}_{of}"])
-                    yield Metric(what, middle, str(value), str(high), part=of)

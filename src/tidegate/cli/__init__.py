@@ -43,6 +43,7 @@ GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("scan", _START, "Look at files without a workspace: models, tables, documents."),
     CommandGroup("deps", _START, "Check what code installs: locks, origins, names, advisories."),
     CommandGroup("image", _START, "Check what images stand on, hold, and are signed by."),
+    CommandGroup("bom", _START, "Bills of materials: make, show, check, compare, score, convert."),
     CommandGroup("init", _START, "Start a workspace here."),
     CommandGroup("doctor", _START, "Check keys, clock, store, log and optional engines."),
     CommandGroup("ingest", _GATES, "Register sources and admit data."),

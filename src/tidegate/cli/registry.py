@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import App
 
+from tidegate.app.bom import ModelCard
 from tidegate.app.registry import (
     Admission,
-    ModelCard,
     Promotion,
     admit_model,
     promote_model,
@@ -16,7 +16,7 @@ from tidegate.app.registry import (
 from tidegate.app.release import publish_summary, write_proved
 from tidegate.app.rescan import rescan
 from tidegate.cli import acts, output, session
-from tidegate.cli.options import FLAT, Acting, Gating, Reading, Reason, Texts
+from tidegate.cli.options import FLAT, Acting, Flag, Gating, Reading, Reason, Texts
 from tidegate.core.errors import UsageError, worst_exit_code
 
 app = App(name="registry", help="Scan, sign, admit and promote models.")
@@ -35,6 +35,8 @@ def admit(
     architecture: str | None = None,
     use: Texts = (),
     limitation: Texts = (),
+    url: str | None = None,
+    spdx: Flag = False,
     options: Annotated[Gating, FLAT] = Gating(),
 ) -> int:
     """Scan a model without running it, sign it, write its bill of materials, and admit it.
@@ -49,10 +51,12 @@ def admit(
         architecture: Such as LogisticRegression.
         use: An intended use; may be given several times.
         limitation: A known limitation; may be given several times.
+        url: Where the model can be had, for its bill of materials.
+        spdx: Write the bill of materials in SPDX 3.0.1, too.
         options: Who acts, and how the result is shown.
     """
-    card = ModelCard(owner, licence, task, architecture, use, limitation)
-    admission = Admission(path, name, version, card, dry_run=options.dry_run)
+    card = ModelCard(owner, licence, task, architecture, use, limitation, url)
+    admission = Admission(path, name, version, card, spdx=spdx, dry_run=options.dry_run)
     return output.emit_decision(admit_model(session.acting(options), admission), options)
 
 

@@ -4,9 +4,9 @@ import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.app.bom import ModelCard
 from tidegate.app.registry import (
     Admission,
-    ModelCard,
     Promotion,
     admit_model,
     promote_model,

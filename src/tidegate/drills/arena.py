@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tidegate.app.bom import ModelCard
 from tidegate.app.genesis import Founder, everything, found
 from tidegate.app.keyring import models_key
-from tidegate.app.registry import Admission, ModelCard, Promotion, admit_model, promote_model
+from tidegate.app.registry import Admission, Promotion, admit_model, promote_model
 from tidegate.app.workspace import Workspace
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest

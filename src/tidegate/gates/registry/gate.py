@@ -16,6 +16,7 @@ from tidegate.core.stage import Stage
 from tidegate.detect.supply.engine import DETECTOR, scan_path
 from tidegate.gates.contract import Check, CheckResult, GateRequest
 from tidegate.gates.signature import SignedModel, signature_check
+from tidegate.interop.bom.score import Score
 from tidegate.sandbox.scanner import ConfinedScanner
 
 RULES = (
@@ -31,8 +32,6 @@ RULES = (
 )
 _BOM = Detector("bom", "1")
 _STATED = frozenset({"findings", "highest"})
-_OPTIONAL = frozenset({"code commit"})
-"""Noted, not wanted: without version control the code's tree digest says what ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,8 @@ class BomFile:
     """A bill of materials that was written beside the model."""
 
     path: Path
-    missing: tuple[str, ...]
-    """Fields that a complete one has."""
-    score: str
-    """Completeness from 0 to 1, as a decimal string."""
+    score: Score
+    """How complete it is, field by field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +109,17 @@ def _scan_result(path: Path, scanner: ConfinedScanner) -> CheckResult:
 
 
 def _bom_result(bom: BomFile) -> CheckResult:
+    lacking = bom.score.lacking
     findings = tuple(
         Finding(
             "TG-REG-04/incomplete-bom",
-            Severity.LOW if name in _OPTIONAL else Severity.MEDIUM,
+            Severity.MEDIUM if name in lacking else Severity.LOW,
             f"the bill of materials lacks {name}",
             Location(bom.path.name),
         )
-        for name in bom.missing
+        for name in bom.score.missing
     )
-    lacking = [name for name in bom.missing if name not in _OPTIONAL]
-    facts = {"complete": not lacking, "score": float(bom.score)}
+    facts = {"complete": not lacking, "score": float(bom.score.total)}
     return CheckResult(Coverage(1, 1, unit="document"), findings, facts)
 
 
