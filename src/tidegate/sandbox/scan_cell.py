@@ -42,7 +42,7 @@ def main(descriptor: int) -> None:
     order, _ = receive(channel)
     if order is None:
         return
-    _import_all()
+    import_all()
     allowlist = _allowlist(order)
     reached = confine(parent=order["parent"], memory=order["memory"], cpu_seconds=order["cpu"])
     send(channel, {"ready": True, "confinement": reached})
@@ -81,7 +81,8 @@ def _allowlist(order: Mapping[str, Any]) -> Allowlist:
     return Allowlist(packs, approved)
 
 
-def _import_all() -> None:
+def import_all() -> None:
+    """Import all that any examiner will need; afterwards nothing is imported any more."""
     for module in pkgutil.walk_packages(supply.__path__, "tidegate.detect.supply."):
         if module.name != _WITHOUT:
             importlib.import_module(module.name)

@@ -5,7 +5,7 @@ allowlist: names, attributes, filters, tests and calls that text templates need.
 reaches for is a finding.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from tidegate.detect.supply.formats.word_set import words
 from tidegate.detect.supply.scan import Scan
@@ -80,7 +80,13 @@ def _parse(environment: "Environment", text: str) -> "nodes.Template":
     # Transformers' own tag, which only marks a span of the output.
     plain = text.replace("{% generation %}", "").replace("{% endgeneration %}", "")
     plain = plain.replace("{%- generation %}", "").replace("{%- endgeneration %}", "")
+    # Its own handler would make and run code to give the error a prettier traceback.
+    environment.handle_exception = _as_it_is  # type: ignore[method-assign]
     return environment.parse(plain)
+
+
+def _as_it_is(source: str | None = None) -> NoReturn:  # noqa: ARG001 - as Jinja calls it
+    raise  # noqa: PLE0704 - the error that is being handled
 
 
 def _reasons(tree: "nodes.Template") -> list[tuple[str, int]]:

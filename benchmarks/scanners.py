@@ -1,12 +1,16 @@
-"""Model scanner: attacks stopped, benign files blocked, files a second.
+"""Model scanners side by side: attacks stopped, benign files blocked, files a second.
 
-Prints one JSON object a line, and a table on stderr. The benign set is made here by scikit-learn,
-joblib and NumPy; published attack files are used where ../shared is present. Each set is split by
-the parity of its sorted names: the even half was looked at while the packs were written.
+Prints one JSON object a line, and tables on stderr: ours on whole sets, by half, and then tool by
+corpus, the same files for each in one run. The benign set is made here by scikit-learn, joblib and
+NumPy; published attack files are used where ../shared is present. Each set is split by the parity
+of its sorted names: the even half was looked at while the packs were written.
 
-    python benchmarks/scanner.py [--benign FOLDER]... [--malicious FOLDER]...
+    python benchmarks/scanners.py [--benign FOLDER]... [--malicious FOLDER]... [--most 150]
+        [--peer NAME]... [--no-peers]
 
-Files are only ever scanned, never loaded.
+Each peer is installed by this program, pinned, into an environment of its own (build/peers/NAME).
+One that can't be had is reported as such. *Stopped* and *blocked* both mean: not clean. Files are
+only ever scanned, never loaded.
 """
 
 import argparse
@@ -16,9 +20,11 @@ import os
 import pickle
 import resource
 import struct
+import subprocess
 import sys
 import tempfile
 import time
+import venv
 import warnings
 import zipfile
 import zlib
@@ -35,6 +41,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import all_estimators
 
 from tidegate.detect.supply import Status, scan_path
+from tidegate.sandbox.scanner import ConfinedScanner
 from tidegate.stats.intervals import wilson
 
 SCAN = Path(__file__).resolve().parents[1] / "../shared/data/supply/scan"
@@ -54,6 +61,16 @@ sklearn.utils.fixes.delayed dill.loads cloudpickle.loads
 idlelib.pyshell.ModifiedInterpreter.runcode lib2to3.pgen2.grammar.Grammar.loadgrammar
 ensurepip._run_pip asyncio.unix_events._UnixSubprocessTransport._start site.execsitecustomize
 """
+
+
+ROOT = Path(__file__).resolve().parents[1]
+PEERS = {
+    "picklescan": ("picklescan==1.0.5", "numpy", "py7zr"),
+    "modelscan": ("modelscan==0.8.8", "numpy"),
+    "fickling": ("fickling==0.1.12", "typing_extensions", "numpy"),
+    "modelaudit": ("modelaudit==0.2.54", "py7zr"),
+}
+ANSWER_SECONDS = 120
 
 
 def show(name: str, value: float, unit: str, bar: str, *, ok: bool, extra: str = "") -> None:
@@ -160,7 +177,7 @@ def measure(name: str, files: Iterable[Path], *, attacks: bool) -> None:
             extra = f" {hits}/{n} [{interval.low:.3f}, {interval.high:.3f}]"
             kind, bar = ("stop", "= 1") if attacks else ("block", "<= 0.03")
             ok = hits == n if attacks else hits / n <= 0.03
-            show(f"scanner.{kind}.{name}.{half}", hits / n, "share", bar, ok=ok, extra=extra)
+            show(f"scanners.{kind}.{name}.{half}", hits / n, "share", bar, ok=ok, extra=extra)
     missed = [f.name for f, flag in zip(listed, verdicts, strict=True) if flag is not attacks]
     if missed:
         print(
@@ -168,13 +185,89 @@ def measure(name: str, files: Iterable[Path], *, attacks: bool) -> None:
         )
     rate = len(listed) / max(seconds, 1e-9)
     if len(listed) >= 300:
-        show(f"scanner.rate.{name}", rate, "files/s", ">= 300", ok=rate >= 300)
+        show(f"scanners.rate.{name}", rate, "files/s", ">= 300", ok=rate >= 300)
+
+
+def peer(name: str) -> Path | None:
+    """Return the Python of a peer's environment, making it first; ``None`` where it can't be."""
+    folder = ROOT / "build/peers" / name
+    stamp, wanted = folder / "installed.txt", "\n".join(PEERS[name])
+    python = folder / "bin/python"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return python
+    try:
+        venv.create(folder, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--quiet", *PEERS[name]]
+        subprocess.run(pip, check=True, timeout=900, stdout=sys.stderr)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"{name} can't be had: {error}", file=sys.stderr)
+        return None
+    stamp.write_text(wanted)
+    return python
+
+
+def verdicts(name: str, files: list[Path]) -> tuple[list[bool], float] | None:
+    """Return which files a tool does not call clean, and the seconds that it took for all."""
+    if name == "tidegate":
+        with ConfinedScanner() as scanner:
+            _ = scanner.confinement  # started, as the peers are before their first file
+            start = time.perf_counter()
+            flags = [scan_path(f, examiner=scanner).status is not Status.CLEAN for f in files]
+            return flags, time.perf_counter() - start
+    python = peer(name)
+    if python is None:
+        return None
+    command = [str(python), str(ROOT / "benchmarks/peers/scan.py"), name]
+    names = "".join(f"{file}\n" for file in files)
+    try:
+        done = subprocess.run(
+            command, input=names, capture_output=True, text=True, check=True,
+            timeout=ANSWER_SECONDS + 5 * len(files),
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"{name} broke off: {str(error)[:200]}", file=sys.stderr)
+        return None
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return [row[0] != "clean" for row in rows], sum(float(row[1]) for row in rows)
+
+
+def compare(corpora: dict[str, tuple[list[Path], bool]], tools: list[str]) -> None:
+    """Print the table tool by corpus: the same files for each, one tool after the other."""
+    for tool in tools:
+        for corpus, (files, attacks) in corpora.items():
+            found = verdicts(tool, files)
+            kind = "stopped" if attacks else "blocked"
+            name = f"scanners.{tool}.{corpus}"
+            if found is None or len(found[0]) != len(files):
+                print(
+                    f"{name:44s} no figure: the tool could not be had, or broke off",
+                    file=sys.stderr,
+                )
+                continue
+            flags, seconds = found
+            share, rate = sum(flags) / len(files), len(files) / max(seconds, 1e-9)
+            ours = tool == "tidegate"
+            bar = ("= 1" if attacks else "<= 0.03") if ours else "-"
+            ok = not ours or (share == 1 if attacks else share <= 0.03)
+            extra = f" {sum(flags)}/{len(files)}, {rate:,.0f} files/s"
+            show(f"{name}.{kind}", share, "share", bar, ok=ok, extra=extra)
+            show(f"{name}.rate", rate, "files/s", "-", ok=True)
+
+
+def sample(files: Iterable[Path], most: int) -> list[Path]:
+    """Return at most so many files, evenly over the sorted names."""
+    listed = sorted(files)
+    step = max(1, -(-len(listed) // most))
+    return listed[::step]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--benign", action="append", default=[], type=Path)
     parser.add_argument("--malicious", action="append", default=[], type=Path)
+    parser.add_argument("--most", type=int, default=150, help="files of a corpus in the comparison")
+    parser.add_argument("--peer", action="append", default=[], choices=[*PEERS])
+    parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     with tempfile.TemporaryDirectory() as place:
@@ -186,6 +279,16 @@ def main() -> None:
         scan_path(benign / "config.json")  # packs are read once, outside the measurement
         measure("gadgets", attacks.iterdir(), attacks=True)
         measure("sklearn_files", benign.iterdir(), attacks=False)
+        corpora = {"gadgets": (sample(attacks.iterdir(), options.most), True)}
+        corpora["sklearn_files"] = (sample(benign.iterdir(), options.most), False)
+        if SCAN.is_dir():
+            corpora["published"] = (sample(labelled("mal"), options.most), True)
+            corpora["published_benign"] = (sample(labelled("ben"), options.most), False)
+        for folder in (*options.benign, *options.malicious):
+            files = [file for file in folder.rglob("*") if file.is_file()]
+            corpora[folder.name] = (sample(files, options.most), folder in options.malicious)
+        peers = [] if options.no_peers else options.peer or [*PEERS]
+        compare(corpora, ["tidegate", *peers])
     if SCAN.is_dir():
         measure("published", labelled("mal"), attacks=True)
         measure("published_benign", labelled("ben"), attacks=False)
@@ -196,7 +299,7 @@ def main() -> None:
     for folder in options.malicious:
         measure(folder.name, [f for f in folder.rglob("*") if f.is_file()], attacks=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    show("scanner.peak_memory", peak, "MiB", "<= 1024", ok=peak <= 1024)
+    show("scanners.peak_memory", peak, "MiB", "<= 1024", ok=peak <= 1024)
 
 
 if __name__ == "__main__":
