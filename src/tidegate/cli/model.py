@@ -8,7 +8,8 @@ from cyclopts import App
 from tidegate.app.reading import about, read_file
 from tidegate.cli import output
 from tidegate.cli.options import FLAT, Showing, Target
-from tidegate.core.errors import ProofError
+from tidegate.core.errors import ProofError, UsageError
+from tidegate.detect.weights.rates import RATES
 from tidegate.tensors.compare import TensorDiff, compare
 from tidegate.tensors.manifest import MAX_BYTES, TensorManifest, build, verify_shard
 
@@ -160,3 +161,77 @@ def _read(path: Path) -> TensorManifest:
         return TensorManifest.parse(
             read_file(path, what="the tensor manifest", limit=MAX_BYTES, next_step=named)
         )
+
+
+@app.command
+def inspect(
+    path: Path, /, *, base: Path | None = None, showing: Annotated[Showing, FLAT] = Showing()
+) -> int:
+    """Look for hidden payloads, patch triggers and edited rows in weights: indicators, no verdict.
+
+    What stands out is told with the rate that it was measured at; the exit code is 0 all the same,
+    and 3 where no tensor could be examined.
+
+    JSON: `indicators` (`kind`, `tensor`, `message`, `value`, `measured`); `tensors`, `examined`,
+    `skipped`, how many.
+
+    Args:
+        path: A safetensors file, or a folder with such files.
+        base: What it was made from, where that is known: compared row by row.
+        showing: How the answer is shown.
+    """
+    from tidegate.detect.weights.inspect import inspect_model  # noqa: PLC0415 - an extra
+
+    with output.progress(f"looking at {path}", quiet=showing.as_json):
+        found = inspect_model(path, base)
+    facts = {
+        "indicators": [one.to_json() for one in found.indicators],
+        "tensors": found.tensors,
+        "examined": found.examined,
+        "skipped": found.skipped,
+    }
+    rows = [[one.kind, one.tensor, one.message, RATES[one.kind]] for one in found.indicators]
+    table = output.Table(
+        ("indicator", "tensor", "what stands out", "measured"), rows, "nothing stands out"
+    )
+    seen = f"{found.examined} of {found.tensors} tensors, {found.skipped} too small or not float32"
+    output.emit(showing, facts, table, [("examined", seen)])
+    return 0 if found.examined else 3
+
+
+@app.command
+def disarm(
+    path: Path,
+    target: Path,
+    /,
+    *,
+    keep: int = 16,
+    showing: Annotated[Showing, FLAT] = Showing(),
+) -> int:
+    """Round float32 weights, so that no payload is left in their low bits.
+
+    The result is another model, with other digests: it goes through the gates as such.
+
+    JSON: `rounded`, how many tensors; `keep`, bits of 32; `file`.
+
+    Args:
+        path: A safetensors file.
+        target: Where to write the rounded one.
+        keep: Bits that stay of 32, from 10 to 31; 16 is the precision of bfloat16.
+        showing: How the answer is shown.
+    """
+    from tidegate.detect.weights.disarm import MAX_KEEP, MIN_KEEP, disarm_file  # noqa: PLC0415 - an extra
+
+    if not MIN_KEEP <= keep <= MAX_KEEP:
+        raise UsageError(
+            "so many bits can't be kept",
+            where=f"--keep {keep}",
+            next_step=f"keep {MIN_KEEP} to {MAX_KEEP} of 32",
+            slug="bad-keep",
+        )
+    count = disarm_file(path, target, keep=keep)
+    facts = {"rounded": count, "keep": keep, "file": str(target)}
+    output.emit(
+        showing, facts, [("rounded", f"{count} tensors to {keep} bits"), ("file", str(target))]
+    )
+    return 0
