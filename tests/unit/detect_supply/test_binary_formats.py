@@ -403,6 +403,20 @@ def test_a_message_that_reads_as_two_formats_is_told() -> None:
     assert "loader-ambiguity" in rules_of(twofold)
 
 
+def test_a_graph_beside_another_format_is_told() -> None:
+    # TensorFlow passes over a field that it does not know: here one that holds a NumPy array.
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118)
+    array += (
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (64,), }".ljust(117) + b"\n" + bytes(64)
+    )
+    assert scan_bytes(array, "x").status is Status.CLEAN
+    # 0x93 0x4e is the tag of an unknown field of wire type 3, which ends the reading at once.
+    assert "loader-ambiguity" not in rules_of(array)
+    graph = pb((1, tf_node("a", "PyFunc")))
+    head = b"\x7a\x06\x00\x00TFL3"
+    assert "loader-ambiguity" in rules_of(head + graph)
+
+
 # --- Core ML and TensorFlow Lite ---
 
 

@@ -12,6 +12,7 @@ from tidegate.detect.supply.formats import (
     tensorflow_file,
     tflite_file,
 )
+from tidegate.detect.supply.formats.protobuf import holds_messages
 from tidegate.detect.supply.pickles.cursor import Buffer
 from tidegate.detect.supply.scan import Scan
 
@@ -37,6 +38,8 @@ _UNMARKED: Final[tuple[Unmarked, ...]] = (
     ("fingerprint", tensorflow_file.is_fingerprint, tensorflow_file.scan_fingerprint),
 )
 """Protocol buffers: told by their structure alone, so each that fits is examined."""
+_GRAPHS: Final = (1, 2, 7)
+"""Fields that hold the nodes of a graph, a SavedModel's meta graphs, and an ONNX model's graph."""
 
 
 def examine_unmarked(data: Buffer, scan: Scan) -> str | None:
@@ -53,6 +56,16 @@ def examine_unmarked(data: Buffer, scan: Scan) -> str | None:
     if len(names) > 1:
         scan.find("loader-ambiguity", f"it reads as {' and as '.join(names)}", 0)
     return names[0] if names else None
+
+
+def examine_beside(data: Buffer, scan: Scan) -> None:
+    """Look whether content that has a magic number is a graph as well.
+
+    Raises:
+        BudgetSpentError: It takes more than the budget.
+    """
+    if holds_messages(data, scan.meter, _GRAPHS):
+        scan.find("loader-ambiguity", "it also reads as a protocol buffer with a graph", 0)
 
 
 def examine_behind(data: Buffer, scan: Scan) -> None:

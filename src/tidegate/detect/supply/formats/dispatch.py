@@ -20,7 +20,12 @@ from tidegate.detect.supply.formats import (
     xgboost_binary,
     xgboost_ubj,
 )
-from tidegate.detect.supply.formats.binary import MARKED, examine_behind, examine_unmarked
+from tidegate.detect.supply.formats.binary import (
+    MARKED,
+    examine_behind,
+    examine_beside,
+    examine_unmarked,
+)
 from tidegate.detect.supply.formats.text_scan import decode, scan_if_text
 from tidegate.detect.supply.pickles.cursor import Buffer, first_content
 from tidegate.detect.supply.pickles.scan import probe, scan_pickle
@@ -104,6 +109,7 @@ def examine(scan: Scan, data: Buffer) -> str:
     kind = _strong(scan, data)
     if kind is None:
         return _weak(scan, data)
+    examine_beside(data, scan)
     if kind != "pickle":
         _ambush(scan, data)
     if kind != "zip":

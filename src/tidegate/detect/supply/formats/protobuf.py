@@ -8,7 +8,8 @@ The wire format is the public encoding specification of Protocol Buffers (varint
 [150]
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from tidegate.detect.supply.budget import Meter
@@ -23,6 +24,7 @@ _MORE: Final = 0x80
 _MASK64: Final = (1 << 64) - 1
 _STEP: Final = 32
 _MAX_TEXT: Final = 1 << 24
+_LOOKED_AT: Final = 64
 _MAX_NAME: Final = 1 << 12
 
 
@@ -184,6 +186,40 @@ def texts(data: Buffer, span: tuple[int, int], scan: Scan, schema: Schema) -> di
         for field in schema.walk(data, span, scan)
         if field.wire == DATA
     }
+
+
+def holds_messages(data: Buffer, meter: Meter, numbers: Container[int]) -> bool:
+    """Tell whether content of another type reads as a message that holds messages, to its end.
+
+    Readers pass over fields that they do not know, so a file can be a graph beside what it is.
+
+    Args:
+        data: The content.
+        meter: What may be spent.
+        numbers: The fields that would hold messages.
+
+    Raises:
+        BudgetSpentError: It has too many fields.
+    """
+    found = False
+    try:
+        for field in read_fields(data, 0, len(data), meter):
+            if field.wire == DATA and field.number in numbers and field.value and not found:
+                found = _is_message(data, field, meter)
+    except FormatError:
+        return False
+    return found
+
+
+def _is_message(data: Buffer, field: Field, meter: Meter) -> bool:
+    try:
+        return any(part.wire == DATA for part in list(_some(data, field, meter)))
+    except FormatError:
+        return False
+
+
+def _some(data: Buffer, field: Field, meter: Meter) -> Iterator[Field]:
+    return islice(read_fields(data, field.start, field.stop, meter), _LOOKED_AT)
 
 
 def plausible(data: Buffer, schema: Schema, meter: Meter, needed: Iterable[int]) -> bool:
