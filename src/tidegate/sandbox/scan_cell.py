@@ -14,7 +14,7 @@ import pkgutil
 import resource
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidegate.core.canonical import Json
@@ -32,8 +32,8 @@ _CODECS = (
 _LATER = ("jinja2", "jinja2.ext", "yaml")
 """What examiners import only when they meet a file that takes it."""
 _WITHOUT = "tidegate.detect.supply.allow.vet"
-_TIRED = 64 << 20
-"""Private memory gained, in bytes, from which the process is to be replaced."""
+_TIRED = 2
+"""From this part of its memory on the process is to be replaced: what is left would not do."""
 
 
 def main(descriptor: int) -> None:
@@ -43,14 +43,14 @@ def main(descriptor: int) -> None:
     if order is None:
         return
     import_all()
-    allowlist = _allowlist(order)
+    allowlist, used = _allowlist(order), _gauge()
     reached = confine(parent=order["parent"], memory=order["memory"], cpu_seconds=order["cpu"])
     send(channel, {"ready": True, "confinement": reached})
-    before = _peak()
+    before = used()
 
     def answer(request: Mapping[str, Any], handle: int) -> Json:
         reply, sound = _examine(request, handle, allowlist)
-        return {**reply, "sound": sound and _peak() - before < _TIRED}
+        return {**reply, "sound": sound and used() - before < order["memory"] // _TIRED}
 
     serve(channel, answer)
 
@@ -92,8 +92,12 @@ def import_all() -> None:
         codecs.lookup(name)
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _gauge() -> Callable[[], int]:
+    """Return what tells the private memory held, in bytes; opened while that is allowed."""
+    if sys.platform != "linux":
+        return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    statm, page = os.open("/proc/self/statm", os.O_RDONLY), resource.getpagesize()
+    return lambda: int(os.pread(statm, 200, 0).split()[5]) * page  # proc(5), statm
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tidegate.core.errors import VerificationError
-from tidegate.detect.supply import Budget, Entry, Status, scan_path
+from tidegate.detect.supply import Budget, Entry, FileReport, Status, scan_path
 from tidegate.detect.supply.allow.packs import Allowlist, Pack, load_packs
 from tidegate.sandbox import cell
 from tidegate.sandbox import scanner as module
@@ -168,10 +168,7 @@ LIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_an_answer_that_makes_no_sense_is_not_believed(lie: str) -> None:
-    report = {
-        "path": "a", "format": "pickle", "status": "clean", "size": 1, "findings": [], "gaps": [],
-        "failed": False,
-    }  # fmt: skip
+    report = FileReport("a", "pickle", Status.CLEAN, 1).to_json()
     honest: dict[str, Any] = {"report": report, "spent": [1, 0, 3, 0]}
     assert module._believe(honest, "a", Budget().meter()).status is Status.CLEAN
     told = {**honest, **LIES[lie]}
