@@ -4,7 +4,8 @@
 
     python -I -m tidegate.sandbox.scan_cell DESCRIPTOR
 
-It imports every examiner before it is confined, since nothing can be imported afterwards.
+It imports every examiner, and reads the lists of names that they compare with, before it is
+confined, since no file can be opened afterwards.
 """
 
 import codecs
@@ -23,6 +24,7 @@ from tidegate.detect import supply
 from tidegate.detect.supply.allow.packs import Allowlist, Entry, Pack
 from tidegate.detect.supply.budget import Budget, Meter
 from tidegate.detect.supply.engine import examine_file, shipped, unread
+from tidegate.detect.supply.formats import keras_config, onnx_file, tensorflow_ops
 from tidegate.sandbox.cell import confine, receive, send, serve
 
 _CODECS = (
@@ -31,6 +33,8 @@ _CODECS = (
 )
 _LATER = ("jinja2", "jinja2.ext", "yaml")
 """What examiners import only when they meet a file that takes it."""
+_LISTS = (keras_config.own_names, onnx_file.standard_operators, tensorflow_ops.harmless)
+"""What examiners read from files of ours when they first need it, and keep."""
 _WITHOUT = "tidegate.detect.supply.allow.vet"
 _TIRED = 2
 """From this part of its memory on the process is to be replaced: what is left would not do."""
@@ -82,7 +86,7 @@ def _allowlist(order: Mapping[str, Any]) -> Allowlist:
 
 
 def import_all() -> None:
-    """Import all that any examiner will need; afterwards nothing is imported any more."""
+    """Import and read all that any examiner will need; afterwards nothing can be."""
     for module in pkgutil.walk_packages(supply.__path__, "tidegate.detect.supply."):
         if module.name != _WITHOUT:
             importlib.import_module(module.name)
@@ -90,6 +94,8 @@ def import_all() -> None:
         importlib.import_module(name)
     for name in _CODECS:
         codecs.lookup(name)
+    for read in _LISTS:
+        read()
 
 
 def _gauge() -> Callable[[], int]:

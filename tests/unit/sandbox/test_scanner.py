@@ -13,9 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.models import golden, golden_names
 
 from tidegate.core.errors import VerificationError
-from tidegate.detect.supply import Budget, Entry, FileReport, Status, scan_path
+from tidegate.detect.supply import Budget, Entry, Status, scan_path
 from tidegate.detect.supply.allow.packs import Allowlist, Pack, load_packs
 from tidegate.sandbox import cell
 from tidegate.sandbox import scanner as module
@@ -99,6 +100,15 @@ def test_the_report_is_the_one_that_this_process_makes(
     assert (scanner.started, scanner.confinement.confined) == (1, True)
 
 
+def test_nothing_that_an_examiner_needs_is_out_of_its_reach(
+    tmp_path: Path, scanner: ConfinedScanner
+) -> None:
+    place = folder(tmp_path, {name: golden(name) for name in golden_names()})
+    confined, plain = scan_path(place, examiner=scanner), scan_path(place)
+    assert confined.files == plain.files
+    assert {file.format for file in plain.files} > {"zip", "onnx", "hdf5"}
+
+
 def test_what_a_person_approved_holds_inside(tmp_path: Path) -> None:
     place = folder(tmp_path, {"a.pkl": b"\x80\x04cmy.models\nNet\n)\x81."})
     entry = Entry.approve("my.models:Net", "read by me")
@@ -168,7 +178,10 @@ LIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_an_answer_that_makes_no_sense_is_not_believed(lie: str) -> None:
-    report = FileReport("a", "pickle", Status.CLEAN, 1).to_json()
+    report = {
+        "path": "a", "format": "pickle", "status": "clean", "size": 1, "findings": [], "gaps": [],
+        "failed": False, "names": [], "namesCut": False,
+    }  # fmt: skip
     honest: dict[str, Any] = {"report": report, "spent": [1, 0, 3, 0]}
     assert module._believe(honest, "a", Budget().meter()).status is Status.CLEAN
     told = {**honest, **LIES[lie]}

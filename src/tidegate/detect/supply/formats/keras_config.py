@@ -53,8 +53,8 @@ _ROOT_KEYS: Final = (frozenset(("class_name", "config")), frozenset(("optimizer_
 
 
 @lru_cache(maxsize=1)
-def _known() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of classes, and of functions."""
+def own_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of Keras's own classes, and of its functions."""
     text = (
         resources.files("tidegate.detect.supply.formats")
         .joinpath("names", "keras.txt")
@@ -150,7 +150,7 @@ def _foreign(module: str, name: str, scan: Scan) -> None:
 
 def _lookup(name: str, item: Mapping[str, Json], scan: Scan, *, revived: bool) -> None:
     """Report a name that is none of Keras's."""
-    classes, functions = _known()
+    classes, functions = own_names()
     registered = item.get("registered_name")
     plain = name.removeprefix("Custom>")
     if item.get("class_name") == "function":
