@@ -1,7 +1,9 @@
 """Binary model formats: clean as frameworks write them, named where they reach out."""
 
+import io
 import json
 import struct
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -495,6 +497,19 @@ TFLITE_CASES: dict[str, tuple[Callable[[bytes], bytes], set[str]]] = {
 def test_tflite(name: str) -> None:
     change, expected = TFLITE_CASES[name]
     assert rules_of(change(golden("textvec.tflite"))) == expected
+
+
+def test_files_that_tflite_carries_are_examined() -> None:
+    def packed(name: str, body: bytes) -> bytes:
+        buffer = io.BytesIO(golden("norm.tflite"))
+        with zipfile.ZipFile(buffer, "a") as archive:
+            archive.writestr(name, body)
+        return buffer.getvalue()
+
+    labels = packed("labels.txt", b"cat\ndog\n")
+    assert scan_bytes(labels, "x").status is Status.CLEAN
+    assert "pickle-call" in rules_of(packed("labels.txt", b"cos\nsystem\n(S'id'\ntR."))
+    assert "archive-slip" in rules_of(packed("../labels.txt", b"cat"))
 
 
 @pytest.mark.parametrize("magic", [b"ftrt", b"\0\0\0\0ET12"])

@@ -35,15 +35,22 @@ _MAX_DESCRIPTOR: Final = 24
 _Plan = list[tuple[Header, Header]]
 
 
-def scan_zip(data: Buffer, scan: Scan) -> None:
-    """Examine an archive."""
+def scan_zip(data: Buffer, scan: Scan, *, appended: bool = False) -> None:
+    """Examine an archive.
+
+    Args:
+        data: The archive.
+        scan: Where findings go.
+        appended: Whether what lies before the first member belongs to another format.
+    """
     directory = find_directory(data)
     entries: list[Header] = []
     if directory is None:
         scan.find("archive-disagreement", "there is no central directory", 0)
     else:
         entries = _directory_entries(data, directory, scan)
-    hidden = _hidden(data, entries, directory, scan)
+    first = min((header.at for header in entries), default=0) if appended else 0
+    hidden = _hidden(data, entries, directory, scan, max(first, 0))
     plan = _variants(data, entries, scan) + [(header, header) for header in hidden]
     _members(data, plan, scan)
 
@@ -101,14 +108,14 @@ def _variants(data: Buffer, entries: Sequence[Header], scan: Scan) -> _Plan:
 
 
 def _hidden(
-    data: Buffer, entries: Sequence[Header], directory: Directory | None, scan: Scan
+    data: Buffer, entries: Sequence[Header], directory: Directory | None, scan: Scan, first: int
 ) -> list[Header]:
     """Walk what lies between the entries: members that the directory leaves out, or other data."""
     stop = directory.start if directory else len(data)
     found: list[Header] = []
     whole = data if isinstance(data, bytes) else Part(data, 0, len(data))
     for start, end in _gaps(data, entries, stop, scan):
-        at = start
+        at = max(start, first)
         while 0 <= at < end:
             header = local_header(data, at)
             if header is None:

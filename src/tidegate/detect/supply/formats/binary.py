@@ -28,6 +28,8 @@ MARKED: Final[tuple[Marked, ...]] = (
     ("executorch", compiled_file.is_executorch, compiled_file.scan_executorch),
 )
 """Name, whether content is of the format, and what examines it."""
+MAY_CARRY_ARCHIVE: Final = ("tflite",)
+"""Formats whose own tools append a zip archive: TensorFlow Lite's labels and vocabularies."""
 _UNMARKED: Final[tuple[Unmarked, ...]] = (
     ("onnx", onnx_file.looks_like, onnx_file.scan_onnx),
     ("saved-model", tensorflow_file.is_saved_model, tensorflow_file.scan_saved_model),

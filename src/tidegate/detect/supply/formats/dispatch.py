@@ -22,6 +22,7 @@ from tidegate.detect.supply.formats import (
 )
 from tidegate.detect.supply.formats.binary import (
     MARKED,
+    MAY_CARRY_ARCHIVE,
     examine_behind,
     examine_beside,
     examine_unmarked,
@@ -113,7 +114,7 @@ def examine(scan: Scan, data: Buffer) -> str:
     if kind != "pickle":
         _ambush(scan, data)
     if kind != "zip":
-        _archive_behind(scan, data)
+        _archive_behind(scan, data, usual=kind in MAY_CARRY_ARCHIVE)
     return kind
 
 
@@ -179,10 +180,12 @@ def _ambush(scan: Scan, data: Buffer) -> None:
         scan.find("loader-ambiguity", "it is also a pickle that imports something", 0)
 
 
-def _archive_behind(scan: Scan, data: Buffer) -> None:
+def _archive_behind(scan: Scan, data: Buffer, *, usual: bool = False) -> None:
     """Look for a zip archive whose end is the file's end: zip readers find it from there."""
     directory = find_directory(data)
     if directory is not None and directory.size:
-        scan.find("loader-ambiguity", "a zip archive lies behind other content", directory.start)
+        if not usual:
+            why = "a zip archive lies behind other content"
+            scan.find("loader-ambiguity", why, directory.start)
         with scan.inside("zip") as inner:
-            scan_zip(data, inner)
+            scan_zip(data, inner, appended=usual)
