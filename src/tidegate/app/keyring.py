@@ -14,9 +14,11 @@ from tidegate.core.clock import Micros, iso
 from tidegate.core.errors import UsageError
 from tidegate.core.identity.keys import PrivateKey, PublicKey, Scheme
 from tidegate.core.identity.roles import Role
+from tidegate.core.identity.signer import Signer
 from tidegate.core.identity.trust import Purpose, TrustedKey, TrustRoot
 from tidegate.core.policy.directive_state import RevokedKey
 from tidegate.custody.keystore import StoredKey, check_principal
+from tidegate.custody.signers.opening import locate
 
 MODELS = "-models"
 """Ends the name under which a principal's model-signing key is kept."""
@@ -35,7 +37,8 @@ class KeyRow:
     state: str
     """``valid``, ``ended``, ``not yet valid``, ``revoked from N`` or ``untrusted``."""
     kept: str
-    """``sealed`` or ``unsealed`` on this disk, ``public`` half only, or ``elsewhere``."""
+    """``sealed`` or ``unsealed`` on this disk, ``public`` half only, or ``elsewhere``; the scheme
+    of the signer (``pkcs11``, …) where its URI is known here."""
     root: bool
     """Whether it signs versions of the trust root."""
     valid_from: Micros | None = None
@@ -87,6 +90,8 @@ class NewKey:
     scheme: Scheme = Scheme.ED25519
     public: PublicKey | None = None
     """A key that was made elsewhere; only its public half is known here."""
+    signer: str | None = None
+    """URI of a private key that is kept elsewhere, and signs from there."""
 
     def trusted(self, key: PublicKey, now: Micros) -> TrustedKey:
         """Return the entry of the trust root."""
@@ -99,15 +104,19 @@ def new_key(workspace: Workspace, wanted: NewKey, passphrase: bytes | None) -> P
     Args:
         workspace: Where.
         wanted: Whose key, for what.
-        passphrase: What seals it; ``None`` leaves it unsealed.
+        passphrase: What seals it; ``None`` leaves it unsealed. The PIN of a key elsewhere.
 
     Raises:
         UsageError: The name can't be a principal's, or has a key already.
-        AccessError: The root keys are not here, or can't be opened.
+        AccessError: The root keys are not here, or can't be opened; a key elsewhere can't sign.
+        RemoteError: What holds a key elsewhere can't be reached.
     """
     check_new(workspace, wanted)
     _ = workspace.log_key
-    public = wanted.public or _made(workspace, wanted.principal, wanted.scheme, passphrase)
+    if wanted.signer is not None:
+        public = _referred(workspace, wanted.principal, wanted.signer, passphrase)
+    else:
+        public = wanted.public or _made(workspace, wanted.principal, wanted.scheme, passphrase)
     trusted = wanted.trusted(public, workspace.clock.now())
     return publish(workspace, next_version(workspace.trust, keys=(*workspace.trust.keys, trusted)))
 
@@ -136,17 +145,28 @@ def check_new(workspace: Workspace, wanted: NewKey) -> None:
 
 
 def models_key(
-    workspace: Workspace, principal: str, passphrase: bytes | None
+    workspace: Workspace, principal: str, passphrase: bytes | None, *, signer: str | None = None
 ) -> tuple[PublicKey, Published]:
     """Make the ECDSA P-256 key by which a releaser signs models, and publish it.
 
+    Args:
+        workspace: Where.
+        principal: The releaser.
+        passphrase: What seals the key; the PIN of one that is kept elsewhere.
+        signer: URI of an ECDSA key that is kept elsewhere, instead of making one.
+
     Raises:
-        UsageError: The principal is no releaser, or has such a key already.
-        AccessError: The root keys are not here, or can't be opened.
+        UsageError: The principal is no releaser, has such a key already, or the key elsewhere is
+            not ECDSA.
+        AccessError: The root keys are not here, or can't be opened; a key elsewhere can't sign.
+        RemoteError: What holds a key elsewhere can't be reached.
     """
     roles = check_models(workspace, principal)
     _ = workspace.log_key
-    public = _made(workspace, principal + MODELS, Scheme.P256, passphrase)
+    if signer is None:
+        public = _made(workspace, principal + MODELS, Scheme.P256, passphrase)
+    else:
+        public = _referred(workspace, principal + MODELS, signer, passphrase, ecdsa=True)
     trusted = TrustedKey(public, principal, roles, valid_from=workspace.clock.now())
     after = next_version(workspace.trust, keys=(*workspace.trust.keys, trusted))
     return public, publish(workspace, after)
@@ -183,34 +203,65 @@ def check_models(workspace: Workspace, principal: str) -> frozenset[Role]:
 
 
 def rotate_key(
-    workspace: Workspace, principal: str, passphrase: bytes | None
+    workspace: Workspace, principal: str, passphrase: bytes | None, *, signer: str | None = None
 ) -> tuple[PublicKey, Published]:
     """End a key's window now, and publish a new key with the same roles and purpose.
 
     The old public key stays for what it signed. A root key is replaced as a root key, too; the
     log's key is rotated under the name ``ledger``.
 
+    Args:
+        workspace: Where.
+        principal: Whose key.
+        passphrase: What seals the new key; the PIN of one that is kept elsewhere.
+        signer: URI of the new key, where it is kept elsewhere. A key that is kept elsewhere is only
+            replaced by such a one: nobody takes a key out of an HSM by mistake.
+
     Raises:
-        UsageError: The principal has no key that could be rotated.
+        UsageError: The principal has no key that could be rotated, or it is kept elsewhere, and
+            no other such key is named.
         AccessError: A key can't be opened.
+        RemoteError: What holds a key elsewhere can't be reached.
     """
     old = rotatable(workspace, principal)
+    check_place(workspace, principal, old, signer)
     _ = workspace.log_key  # by the old version, as the entry is signed by the old key
     if old.key.key_id in {key.key_id for key in workspace.trust.root_keys}:
         # It must sign once more: opened before anything is made.
-        workspace.keys.load(
-            principal, passphrase=workspace.unlock(principal), key_id=old.key.key_id
-        )
-    key = workspace.keys.rotate(principal, scheme=old.key.scheme, passphrase=passphrase)
+        workspace.signer(principal, old.key.key_id)
+    key: Signer
+    if signer is None:
+        made = workspace.keys.rotate(principal, scheme=old.key.scheme, passphrase=passphrase)
+        key, public = made, made.verifier
+    else:
+        ecdsa = None if old.purpose is Purpose.ATTEST else False
+        ecdsa = True if principal.endswith(MODELS) else ecdsa
+        public = _referred(workspace, principal, signer, passphrase, ecdsa=ecdsa)
+        key = workspace.signer(principal, public.key_id)
     before, now = workspace.trust, workspace.clock.now()
-    new = replace(old, key=key.verifier, valid_from=now, valid_until=None)
+    new = replace(old, key=public, valid_from=now, valid_until=None)
     keys = tuple(replace(one, valid_until=now) if one is old else one for one in before.keys)
     guards = tuple(
-        key.verifier if guard.key_id == old.key.key_id else guard for guard in before.root_keys
+        public if guard.key_id == old.key.key_id else guard for guard in before.root_keys
     )
     joining = [key] if guards != before.root_keys else []
     after = next_version(before, keys=(*keys, new), root_keys=guards)
-    return key.verifier, publish(workspace, after, joining=joining)
+    return public, publish(workspace, after, joining=joining)
+
+
+def check_place(workspace: Workspace, name: str, old: TrustedKey, signer: str | None) -> None:
+    """Check that a key that is kept elsewhere is not replaced by one on this disk.
+
+    Raises:
+        UsageError: It would be.
+    """
+    if signer is None and (uri := workspace.keys.elsewhere(name, old.key.key_id)) is not None:
+        raise UsageError(
+            "this key is kept elsewhere, and the new one would lie on this disk",
+            where=f"{name}: {uri.scheme}",
+            next_step="make the new key there, and name it: --signer URI",
+            slug="kept-elsewhere",
+        )
 
 
 def rotatable(workspace: Workspace, principal: str) -> TrustedKey:
@@ -271,12 +322,36 @@ def _made(workspace: Workspace, name: str, scheme: Scheme, passphrase: bytes | N
     """Make a key, or take up one that an interrupted run left, which the trust root lacks."""
     named = {key.key.key_id for key in workspace.trust.keys}
     left = [one for one in workspace.keys.list() if one.principal == name and one.current]
-    if left and left[0].key.key_id not in named and left[0].key.scheme is scheme:
+    here = left and left[0].uri is None and left[0].key.scheme is scheme
+    if here and left[0].key.key_id not in named:
         return left[0].key
     if left:
         return workspace.keys.rotate(name, scheme=scheme, passphrase=passphrase).verifier
     key: PrivateKey = workspace.keys.create(name, scheme=scheme, passphrase=passphrase)
     return key.verifier
+
+
+def _referred(
+    workspace: Workspace,
+    name: str,
+    uri: str,
+    secret: bytes | None,
+    *,
+    ecdsa: bool | None = None,
+) -> PublicKey:
+    """Take in a key that is kept elsewhere, once it has shown that it signs."""
+    access = workspace.access(name)
+    found = locate(uri, access if secret is None else replace(access, secret=lambda _what: secret))
+    if ecdsa is not None and (found.public.scheme is not Scheme.ED25519) is not ecdsa:
+        raise UsageError(
+            "a key of another kind is needed here",
+            where=f"{name}: {found.public.scheme}",
+            next_step=f"make {'an ECDSA' if ecdsa else 'an Ed25519'} key there",
+            slug="key-kind",
+        )
+    found.open().sign(b"tidegate: proof of possession\n" + found.public.der)
+    workspace.keys.refer(name, found.public, found.uri)
+    return found.public
 
 
 def _trusted_row(
@@ -311,4 +386,6 @@ def _state(key: TrustedKey, revoked: RevokedKey | None, now: Micros) -> str:
 
 
 def _kept(stored: StoredKey) -> str:
+    if stored.uri is not None:
+        return stored.uri.scheme
     return {True: "sealed", False: "unsealed", None: "public"}[stored.sealed]

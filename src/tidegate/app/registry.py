@@ -220,7 +220,7 @@ def rolled_back(workspace: Workspace, name: str, version: str, reason: str) -> R
 def _model_signer(workspace: Workspace) -> Signer:
     name = f"{workspace.principal.name}-models"
     try:
-        return workspace.keys.load(name, passphrase=workspace.unlock(name))
+        return workspace.signer(name)
     except AccessError as error:
         if error.slug != "no-key":
             raise

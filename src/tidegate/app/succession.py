@@ -19,7 +19,7 @@ from tidegate.core.attest.chain import sign_trust_root
 from tidegate.core.canonical import dumps
 from tidegate.core.digest import sha256
 from tidegate.core.errors import UsageError
-from tidegate.core.identity.keys import PrivateKey
+from tidegate.core.identity.signer import Signer
 from tidegate.core.identity.trust import Predecessor, Purpose, TrustedKey, TrustRoot
 from tidegate.core.ledger.checkpoint import Checkpoint
 from tidegate.core.ledger.entry import Entry, genesis
@@ -148,7 +148,7 @@ def _close(workspace: Workspace, actor: str, origin: str) -> Checkpoint:
 
 
 def _begin(
-    workspace: Workspace, folder: Path, closed: Checkpoint, guards: list[tuple[str, PrivateKey]]
+    workspace: Workspace, folder: Path, closed: Checkpoint, guards: list[tuple[str, Signer]]
 ) -> Workspace:
     """Sign the successor's trust root, and append its first entries."""
     settings = load(folder, {}).settings

@@ -30,7 +30,8 @@ from tidegate.core.errors import (
     UsageError,
     VerificationError,
 )
-from tidegate.core.identity.keys import PrivateKey, PublicKey
+from tidegate.core.identity.keys import PublicKey
+from tidegate.core.identity.signer import Signer
 from tidegate.core.identity.trust import Purpose, TrustedKey, TrustRoot
 from tidegate.core.ledger.entry import Entry
 from tidegate.core.ledger.log import PendingEntry
@@ -62,9 +63,7 @@ def next_version(before: TrustRoot, **changes: Any) -> TrustRoot:
     return replace(before, version=before.version + 1, previous=before.digest, **changes)
 
 
-def publish(
-    workspace: Workspace, after: TrustRoot, *, joining: Sequence[PrivateKey] = ()
-) -> Published:
+def publish(workspace: Workspace, after: TrustRoot, *, joining: Sequence[Signer] = ()) -> Published:
     """Sign the next version, append it, and write it into the folder.
 
     Args:
@@ -92,15 +91,13 @@ def publish(
     return Published(after, index, tuple(dict.fromkeys(name for name, _ in guards)))
 
 
-def root_keys_here(workspace: Workspace, trust: TrustRoot) -> list[tuple[str, PrivateKey]]:
+def root_keys_here(workspace: Workspace, trust: TrustRoot) -> list[tuple[str, Signer]]:
     """Open the root keys that are kept here, of who acts first: as many as it takes.
 
     Raises:
         AccessError: Who acts has none of them here, there are too few, or one can't be opened.
     """
-    held = {
-        one.key.key_id: one.principal for one in workspace.keys.list() if one.sealed is not None
-    }
+    held = {one.key.key_id: one.principal for one in workspace.keys.list() if one.usable}
     names = [(held[key.key_id], key.key_id) for key in trust.root_keys if key.key_id in held]
     if len(names) < trust.root_threshold:
         raise AccessError(
@@ -119,8 +116,7 @@ def root_keys_here(workspace: Workspace, trust: TrustRoot) -> list[tuple[str, Pr
         )
     names.sort(key=lambda guard: guard[0] != workspace.act_as)  # stable: the others in their order
     return [
-        (name, workspace.keys.load(name, passphrase=workspace.unlock(name), key_id=key_id))
-        for name, key_id in names[: trust.root_threshold]
+        (name, workspace.signer(name, key_id)) for name, key_id in names[: trust.root_threshold]
     ]
 
 
@@ -237,7 +233,7 @@ def _held(workspace: Workspace) -> tuple[Envelope, ...] | None:
 
 
 def _append(
-    workspace: Workspace, after: TrustRoot, signed: Envelope, guard: tuple[str, PrivateKey]
+    workspace: Workspace, after: TrustRoot, signed: Envelope, guard: tuple[str, Signer]
 ) -> int:
     body = dumps(signed.to_json())
     entry = Entry(

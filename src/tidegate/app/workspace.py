@@ -8,7 +8,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,8 +31,8 @@ from tidegate.core.clock import SECOND, Clock, SystemClock
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest, sha256
 from tidegate.core.errors import AccessError, TrustError, UsageError
-from tidegate.core.identity.keys import PrivateKey
 from tidegate.core.identity.roles import Role
+from tidegate.core.identity.signer import Signer
 from tidegate.core.identity.trust import Purpose, TrustRoot, check_not_revoked
 from tidegate.core.ledger.log import Log
 from tidegate.core.ledger.note import NoteSigner
@@ -43,6 +43,7 @@ from tidegate.core.policy.model import PolicyBundle
 from tidegate.core.policy.result import Mode
 from tidegate.core.verify import Verification, note_keys, open_head
 from tidegate.custody.keystore import KeyStore
+from tidegate.custody.signers.opening import Access, RemoteSigner, locate
 from tidegate.gates.chain import ChainReader
 from tidegate.gates.contract import Gate, Order
 from tidegate.gates.notary import Principal, WorkspaceNotary
@@ -87,6 +88,8 @@ class Workspace:
     unlock: Unlock = no_passphrase
     state: Path | None = None
     """Where this client remembers the heads that it saw, apart from the workspace."""
+    environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Where drivers of keys that are kept elsewhere find addresses and credentials."""
 
     @classmethod
     def open(
@@ -118,6 +121,7 @@ class Workspace:
             act_as=act_as or settings.signing.principal,
             unlock=unlock,
             state=state_folder(environ),
+            environ=environ,
         )
 
     @property
@@ -168,14 +172,36 @@ class Workspace:
         )
 
     @cached_property
-    def log_key(self) -> PrivateKey:
+    def log_key(self) -> Signer:
         """The key that signs heads: the newest one that the trust root names.
 
         Raises:
             AccessError: It is not here, or can't be opened.
         """
         newest = self.trust.keys_for(Purpose.LOG)[-1].key.key_id
-        return self.keys.load(LOG_PRINCIPAL, passphrase=self.unlock(LOG_PRINCIPAL), key_id=newest)
+        return self.signer(LOG_PRINCIPAL, newest)
+
+    def signer(self, name: str, key_id: str | None = None) -> Signer:
+        """Open a private key, wherever it is kept.
+
+        Args:
+            name: Under which name.
+            key_id: Which one; the current one by default.
+
+        Raises:
+            AccessError: It is not here, or can't be opened or used.
+            RemoteError: What holds it can't be reached.
+        """
+        wanted = key_id or self.keys.current(name)
+        uri = self.keys.elsewhere(name, wanted)
+        if uri is None:
+            return self.keys.load(name, passphrase=self.unlock(name), key_id=wanted)
+        return locate(str(uri), self.access(name), self.keys.public(name, wanted)).open()
+
+    def access(self, name: str) -> Access:
+        """Return what a driver may use to get at a key that is kept elsewhere."""
+        plugins = frozenset(self.settings.signing.plugins)
+        return Access(lambda _what: self.unlock(name), self.environ, plugins)
 
     def _sign_head(self, message: bytes) -> bytes:
         return self.log_key.sign(message)
@@ -292,7 +318,7 @@ class Workspace:
                 next_step="name a principal with --as, or set signing.principal",
                 slug="no-principal",
             )
-        signer = self.keys.load(self.act_as, passphrase=self.unlock(self.act_as))
+        signer = self.signer(self.act_as)
         trusted = self.trust.key(
             signer.verifier.key_id, at=self.clock.now(), purpose=Purpose.ATTEST
         )
@@ -303,7 +329,8 @@ class Workspace:
                 next_step=f"act as {trusted.principal} (--as), or restore the key",
                 slug="other-principal",
             )
-        return Principal(self.act_as, trusted.roles, signer)
+        origin = signer.origin if isinstance(signer, RemoteSigner) else ""
+        return Principal(self.act_as, trusted.roles, signer, origin)
 
     @cached_property
     def notary(self) -> WorkspaceNotary:

@@ -17,6 +17,7 @@ from tidegate.core.clock import iso
 from tidegate.core.errors import UsageError
 from tidegate.core.identity.keys import MAX_PEM, PublicKey, Scheme
 from tidegate.core.identity.roles import Role
+from tidegate.custody.signers.uri import SignerUri
 
 app = App(name="keys", help="Create, list and rotate keys.")
 
@@ -52,13 +53,33 @@ class Sealing(Acting):
     """Read the new key's passphrase from this file."""
     unsealed: Flag = False
     """Leave the new key unsealed; each attestation will say so."""
+    signer: str | None = None
+    """Sign with a key that is kept elsewhere, by its URI: file:, pkcs11:, hashivault://, awskms:,
+    gcpkms:, azurekms:. Its PIN is never part of it."""
 
     def passphrase(self, workspace: Workspace) -> bytes | None:
         """Return what seals the new key; ``None`` leaves it unsealed."""
         if self.unsealed:
             return None
         own = read_passphrase(self.new_passphrase_fd, self.new_passphrase_file)
-        return own or workspace.unlock(LOG_PRINCIPAL)
+        return own if own or self.signer else workspace.unlock(LOG_PRINCIPAL)
+
+    def acting(self) -> Workspace:
+        """Open the workspace to act; a URI that holds a secret is refused before anything else.
+
+        Raises:
+            UsageError: The signer's URI is none, or holds a secret.
+            AccessError: The principal that was named has no key here.
+        """
+        if self.signer is not None:
+            SignerUri.parse(self.signer)
+        return session.acting(self)
+
+    def kept(self, passphrase: bytes | None) -> str:
+        """Say where and how the new key is kept."""
+        if self.signer is not None:
+            return self.signer.partition(":")[0]
+        return "sealed" if passphrase else "unsealed"
 
 
 _Sealing = Annotated[Sealing, FLAT]
@@ -117,9 +138,15 @@ def new(
         public: Take this public key (PEM), which was made elsewhere, instead of making one.
         sealing: Who signs, how the key is sealed, and how the answer is shown.
     """
-    workspace = session.acting(sealing)
+    workspace = sealing.acting()
+    if public is not None and sealing.signer is not None:
+        raise UsageError(
+            "--public and --signer exclude each other",
+            next_step="give --signer where this workspace signs with the key, else --public",
+            slug="arguments",
+        )
     given = None if public is None else _read_public(public)
-    wanted = keyring.NewKey(principal, _roles(roles), scheme, given)
+    wanted = keyring.NewKey(principal, _roles(roles), scheme, given, sealing.signer)
     asked = _Asked(principal, wanted.roles)
     if sealing.dry_run:
         keyring.check_new(workspace, wanted)
@@ -127,7 +154,8 @@ def new(
     passphrase = None if given else sealing.passphrase(workspace)
     done = keyring.new_key(workspace, wanted, passphrase)
     key = next(one.key for one in done.trust.keys if one.principal == principal)
-    return _show(sealing, asked, _Made(key, done, "elsewhere" if given else _word(passphrase)))
+    kept = "elsewhere" if given else sealing.kept(passphrase)
+    return _show(sealing, asked, _Made(key, done, kept))
 
 
 @app.command
@@ -141,14 +169,15 @@ def rotate(principal: str, /, *, sealing: _Sealing = Sealing()) -> int:
         principal: Whose key; `ledger` is the key that signs the log's heads.
         sealing: Who signs, how the new key is sealed, and how the answer is shown.
     """
-    workspace = session.acting(sealing)
+    workspace = sealing.acting()
     old = keyring.rotatable(workspace, principal)
+    keyring.check_place(workspace, principal, old, sealing.signer)
     asked = _Asked(principal, old.roles, old.key.key_id)
     if sealing.dry_run:
         return _show(sealing, asked, None)
     passphrase = sealing.passphrase(workspace)
-    key, done = keyring.rotate_key(workspace, principal, passphrase)
-    return _show(sealing, asked, _Made(key, done, _word(passphrase)))
+    key, done = keyring.rotate_key(workspace, principal, passphrase, signer=sealing.signer)
+    return _show(sealing, asked, _Made(key, done, sealing.kept(passphrase)))
 
 
 @app.command
@@ -162,14 +191,14 @@ def models(principal: str, /, *, sealing: _Sealing = Sealing()) -> int:
         principal: A principal with the role releaser.
         sealing: Who signs, how the key is sealed, and how the answer is shown.
     """
-    workspace = session.acting(sealing)
+    workspace = sealing.acting()
     roles = keyring.check_models(workspace, principal)
     asked = _Asked(principal + keyring.MODELS, roles)
     if sealing.dry_run:
         return _show(sealing, asked, None)
     passphrase = sealing.passphrase(workspace)
-    key, done = keyring.models_key(workspace, principal, passphrase)
-    return _show(sealing, asked, _Made(key, done, _word(passphrase)))
+    key, done = keyring.models_key(workspace, principal, passphrase, signer=sealing.signer)
+    return _show(sealing, asked, _Made(key, done, sealing.kept(passphrase)))
 
 
 @app.command
@@ -214,10 +243,6 @@ def _read_public(path: Path) -> PublicKey:
     data = read_file(path, what="the public key", limit=MAX_PEM, next_step=named)
     with about(path):
         return PublicKey.from_pem(data)
-
-
-def _word(passphrase: bytes | None) -> str:
-    return "sealed" if passphrase else "unsealed"
 
 
 def _show(sealing: Sealing, asked: _Asked, made: _Made | None) -> int:

@@ -57,4 +57,5 @@ class _Unlock:
         from tidegate.app.workspace import HOME  # noqa: PLC0415 - same
         from tidegate.custody.keystore import KeyStore  # noqa: PLC0415 - same
 
-        return any(key.sealed for key in KeyStore(self._root / HOME / "keys").list())
+        keys = KeyStore(self._root / HOME / "keys").list()
+        return any(key.sealed or (key.uri is not None and key.uri.asks) for key in keys)

@@ -118,6 +118,8 @@ class Signing(Section):
     """The principal that acts where ``--as`` is not given."""
     passphrase_file: FilePath | None = None
     """File with the passphrase of that principal's key, readable by its owner only."""
+    plugins: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    """Names of the entry points in ``tidegate.signers`` to use, for keys that live elsewhere."""
 
 
 class Witness(Section):

@@ -7,6 +7,7 @@
         current          the key id of the current key
         <key id>.pub     public key, PEM
         <key id>.key     private key file, mode 0600
+      <key id>.uri     instead of it: where the private key is, in a token or a service
 
 Rotation adds a key and moves ``current``; the old public key stays for the signatures that it
 made, the old private key until :meth:`KeyStore.forget` (a root key still has to sign the trust
@@ -18,9 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tidegate.core.errors import UsageError
 from tidegate.core.identity.keys import PrivateKey, PublicKey, Scheme
 from tidegate.core.identity.refusals import refusal
 from tidegate.custody import sealed
+from tidegate.custody.signers.uri import SignerUri
 
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 _KEY_ID = re.compile(r"[0-9a-f]{64}")
@@ -48,7 +51,14 @@ class StoredKey:
     current: bool
     """Whether the principal signs with it now."""
     sealed: bool | None
-    """Whether the private half is sealed; ``None`` where only the public half is left."""
+    """Whether the private half is sealed; ``None`` where it is not here."""
+    uri: SignerUri | None = None
+    """Where the private half is, where it is kept elsewhere."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a private half to sign with, here or elsewhere."""
+        return self.sealed is not None or self.uri is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,30 @@ class KeyStore:
         """
         self._home(principal)
         return self._add(principal, key, passphrase)
+
+    def refer(self, principal: str, key: PublicKey, uri: SignerUri) -> None:
+        """Take in where a private key is that is kept elsewhere, and make it current.
+
+        Raises:
+            UsageError: The name is no name.
+            AccessError: The folder can't be written.
+        """
+        self._home(principal)
+        self._keep(principal, key, "uri", f"{uri}\n".encode())
+
+    def elsewhere(self, principal: str, key_id: str) -> SignerUri | None:
+        """Return where a private key is, or ``None`` for one that is kept here.
+
+        Raises:
+            AccessError: The file that tells it is damaged, or others may change it.
+        """
+        path = self._path(principal, key_id, "uri")
+        if not path.exists():
+            return None
+        try:
+            return SignerUri.parse(sealed.read_private(path).decode().removesuffix("\n"))
+        except (UsageError, UnicodeDecodeError):
+            raise refusal("bad-key-file", str(path), "it holds no signer's URI") from None
 
     def list(self) -> tuple[StoredKey, ...]:
         """Return all keys by principal, the current one first; no passphrase is needed.
@@ -166,19 +200,23 @@ class KeyStore:
         if key_id == self.current(principal):
             raise refusal("key-current", key_id)
         self._path(principal, key_id, "key").unlink(missing_ok=True)
+        self._path(principal, key_id, "uri").unlink(missing_ok=True)
 
     def _add(self, principal: str, key: PrivateKey, passphrase: bytes | None) -> PrivateKey:
-        key_id = key.verifier.key_id
         data = sealed.seal(key, principal=principal, passphrase=passphrase, cost=self.cost)
+        self._keep(principal, key.verifier, "key", data)
+        return replace(key, sealed=passphrase is not None)
+
+    def _keep(self, principal: str, key: PublicKey, suffix: str, data: bytes) -> None:
+        key_id = key.key_id
         try:
             self._home(principal).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise refusal("key-unwritten", str(self.folder), error.strerror) from None
         # `current` comes last: a crash before it leaves the old key current, and nothing lost.
-        sealed.write_atomic(self._path(principal, key_id, "key"), data)
-        sealed.write_atomic(self._path(principal, key_id, "pub"), key.verifier.pem, mode=0o644)
+        sealed.write_atomic(self._path(principal, key_id, suffix), data)
+        sealed.write_atomic(self._path(principal, key_id, "pub"), key.pem, mode=0o644)
         sealed.write_atomic(self._home(principal) / "current", f"{key_id}\n".encode())
-        return replace(key, sealed=passphrase is not None)
 
     def _keys(self, principal: str) -> Iterator[StoredKey]:
         current = self.current(principal)
@@ -186,7 +224,8 @@ class KeyStore:
             kept = self._path(principal, path.stem, "key")
             is_sealed = sealed.info(sealed.read_private(kept)).sealed if kept.exists() else None
             key = self.public(principal, path.stem)
-            yield StoredKey(principal, key, path.stem == current, is_sealed)
+            uri = None if kept.exists() else self.elsewhere(principal, path.stem)
+            yield StoredKey(principal, key, path.stem == current, is_sealed, uri)
 
     def _home(self, principal: str) -> Path:
         return self.folder / check_principal(principal)

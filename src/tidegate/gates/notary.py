@@ -54,6 +54,8 @@ class Principal:
     name: str
     roles: frozenset[Role]
     signer: Signer
+    origin: str = ""
+    """What signs, where the key is kept elsewhere: its scheme; of a plug-in, its digest too."""
 
     @property
     def key_id(self) -> str:
@@ -157,7 +159,11 @@ class WorkspaceNotary:
                 EvidenceRef(Stage(item.stage), item.index, Digest.parse(item.envelope))
                 for item in gathered.evidence
             ),
-            assurance={"keySealed": self.principal.signer.sealed, **order.assurance},
+            assurance={
+                "keySealed": self.principal.signer.sealed,
+                **({"signer": self.principal.origin} if self.principal.origin else {}),
+                **order.assurance,
+            },
             parameters=dict(order.parameters),
             annotations={artifact.name: _facts(artifact) for artifact in request.subjects},
             byproducts=tuple(map(_material, byproducts)),

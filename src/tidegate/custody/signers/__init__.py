@@ -1,0 +1,1 @@
+"""Private keys that live elsewhere: files, PKCS#11 tokens, Vault, cloud KMS; each by its URI."""
