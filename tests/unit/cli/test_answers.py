@@ -27,12 +27,8 @@ ELSEWHERE = {
     "log witness serve": "the same",
     "serve gateway": "the same",
     "serve webhook": "the same",
-    "model tensors": "wants a model in safetensors: tests/unit/tensors",
-    "model verify": "the same",
-    "model diff": "the same",
     "serve watch": "one line a look: tests/unit/app/test_replicas.py",
-    "serve drain": "wants a spool: tests/unit/app",
-    "registry rescan": "wants a registry: tests/unit/app",
+    "serve drain": "wants a spool: tests/unit/app/test_events.py",
     "serve released": "wants a release: tests/unit/admission/test_released.py",
     **dict.fromkeys(
         (
@@ -52,9 +48,6 @@ ELSEWHERE = {
     "deps advisories import": "wants advisories: test_deps.py",
     "deps advisories status": "the same",
     "serve gateway events": "wants a spool: tests/unit/gateway/test_cli.py",
-    "trust log-successor": "closes the log: test_trust.py",
-    "db restore": "wants a place without a store: test_db.py",
-    "db import": "the same",
 }
 """Commands that no case below runs, each with the reason."""
 WS = "-C ws"
@@ -89,6 +82,7 @@ def test_every_field_is_explained() -> None:
         for name in (field, *inner)
     }
     assert promised - explained == set()
+    assert explained - promised == set(), "no command has these any more"
 
 
 @dataclass(frozen=True)
@@ -122,6 +116,15 @@ GROUPS = (
         f"serve recalls recalls.json {WS} --dry-run", f"serve recalls recalls.json {WS}",
         f"registry list {WS}", f"registry rollback m/prod --to 1 --reason x {WS} --dry-run",
         f"registry rollback m/prod --to 1 --reason x {WS}",
+    )),
+    Group("successor", (
+        f"trust log-successor next {WS} --dry-run", f"trust log-successor next {WS}",
+    )),
+    Group("models", (
+        f"registry rescan ws {WS} --dry-run", "model tensors m.safetensors",
+        "model tensors m.safetensors --file t.json",
+        "model verify m.safetensors --manifest t.json", "model diff m.safetensors t.json",
+            "model inspect m.safetensors", "model disarm m.safetensors r.safetensors",
     )),
     Group("gateway", ("serve gateway key shop", "serve gateway key shop --file callers")),
     Group("monitor", ("monitor profile numbers.csv --output profile.json",)),
@@ -186,7 +189,11 @@ GROUPS = (
         f"db restore b.db {WS} --dry-run", f"db import e.jsonl {WS} --dry-run",
     )),
 )  # fmt: skip
-EMPTY = {"policy test untested.toml", f"policy sign untested.toml {WS}"}
+EMPTY = {
+    "policy test untested.toml",
+    "model inspect m.safetensors",
+    f"policy sign untested.toml {WS}",
+}
 """What ends with 3: there is nothing to examine."""
 UNPROVED = {
     f"verify ws/data.csv {WS}", "verify evidence.json --trust t.json",
@@ -200,12 +207,17 @@ PACK = {
 }
 
 
+_HEADER = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+SAFETENSORS = len(_HEADER).to_bytes(8, "little") + _HEADER + bytes(4)
+
+
 def lay_out(site: Site) -> None:
     """Lay what the cases name beside the workspace."""
     digest = site.admit()
     (site.root.parent / "numbers.csv").write_text("a,b\n" + "1,2\n3,4\n5,6\n" * 20)
     folder = site.root.parent
     bundle = 'extends = "default"\nname = "ours"\nversion = "1"\n'
+    (folder / "m.safetensors").write_bytes(SAFETENSORS)
     (folder / "pack.json").write_text(json.dumps(PACK))
     (folder / "untested.toml").write_text(bundle)
     bundle += '[[test]]\nname = "nothing is known"\ngate = "serve/check"\nexpect = "deny"\n'
@@ -242,6 +254,19 @@ def test_the_groups_answers_are_what_they_promise(
         assert "schema" not in document or document["schema"] != "problem/v1"
         if line == "log witness init wit --name w.example/1 --unsealed":
             own["WITNESS_KEY"] = document["key"]
+
+
+def test_a_store_that_is_taken_back_is_told(site: Site, tidegate: Tidegate) -> None:
+    """Both ways back want a place without a store."""
+    assert tidegate("db", "backup", "b.db", "-C", "ws").code == 0
+    assert tidegate("db", "export", "e.jsonl", "-C", "ws").code == 0
+    for way, file in (("restore", "b.db"), ("import", "e.jsonl")):
+        for left in (site.root / ".tidegate").glob("tidegate.db*"):
+            left.unlink()
+        if way == "import":
+            assert tidegate("db", "upgrade", "-C", "ws").code == 0
+        done = tidegate("db", way, file, "-C", "ws", "--json").json
+        assert (done["file"], done["size"], done["dryRun"]) == (file, 2, False)
 
 
 def test_no_command_is_forgotten() -> None:

@@ -1,17 +1,15 @@
 """The ledger from the command line: read, proved, checked, exported, witnessed, served."""
 
-import socket
+import json
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.sites import Site, Tidegate
 
 from tidegate.client import HttpLog
-from tidegate.core.errors import RemoteError
 from tidegate.core.identity.trust import Purpose
 from tidegate.core.ledger.checkpoint import open_checkpoint
 from tidegate.core.verify import note_keys
@@ -181,45 +179,27 @@ def test_log_and_witness_speak_http(site: Site, tidegate: Tidegate, tmp_path: Pa
     )
     vkey = made.out.split("add-witness")[1].split()[0]
     tidegate("trust", "add-witness", vkey, *WS)
-    with (
-        socket.socket() as one,
-        socket.socket() as two,
-    ):
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        ports = one.getsockname()[1], two.getsockname()[1]
     served = [("log", "serve", *WS), ("log", "witness", "serve", "wit")]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tidegate", *arguments, "--listen", f"127.0.0.1:{port}"],
-            cwd=tmp_path, stderr=subprocess.DEVNULL,
+            [sys.executable, "-m", "tidegate", *arguments, "--listen", "127.0.0.1:0", "--json"],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )
-        for arguments, port in zip(served, ports, strict=True)
+        for arguments in served
     ]  # fmt: skip
     try:
-        assert wait_for(f"http://127.0.0.1:{ports[0]}") == site.open().log.checkpoint()
-        wait_for(f"http://127.0.0.1:{ports[1]}", path="add-checkpoint")
-        assert tidegate("log", "cosign", f"http://127.0.0.1:{ports[1]}", *WS).code == 0
+        started = [json.loads(one.stdout.readline()) for one in processes if one.stdout]
+        assert [one["serving"] for one in started] == [site.open().origin, "the witness"]
+        log, witness = (one["url"] for one in started)
+        with HttpLog(log) as remote:
+            assert remote.checkpoint() == site.open().log.checkpoint()
+        assert tidegate("log", "cosign", witness, *WS).code == 0
         assert "w.example/1" in tidegate("log", "head", *WS).out
-        taken = tidegate("log", "serve", *WS, "--listen", f"127.0.0.1:{ports[0]}")
+        taken = tidegate("log", "serve", *WS, "--listen", log.removeprefix("http://"))
         assert (taken.code, "TG-NET/listen" in taken.err) == (6, True)
     finally:
         for process in processes:
             process.terminate()
-            process.wait(timeout=30)
-    assert tidegate("log", "cosign", f"http://127.0.0.1:{ports[1]}", *WS).code == 6
+            process.communicate(timeout=30)
+    assert tidegate("log", "cosign", witness, *WS).code == 6
     assert tidegate("log", "serve", *WS, "--listen", "nowhere").code == 2
-
-
-def wait_for(url: str, path: str = "checkpoint") -> bytes | None:
-    with HttpLog(url) as remote:
-        for _ in range(300):
-            try:
-                if path == "checkpoint":
-                    return remote.checkpoint()
-                remote.add_checkpoint(b"")
-            except RemoteError:
-                time.sleep(0.1)
-            else:
-                return None
-    pytest.fail(f"nothing listens at {url}")
