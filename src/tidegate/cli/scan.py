@@ -32,6 +32,8 @@ app.command("tidegate.cli.scan_rules:packs", name="packs")
 MAX_STDIN = 16 << 30
 """Bytes that are read from standard input; more is refused, not cut."""
 _STDIN = "stdin"
+_FEW = 4
+"""Paths that are told one by one in the title."""
 _STEP = 1 << 20
 
 
@@ -59,7 +61,7 @@ def scan(
     """
     budget = Budget(seconds=_seconds(time_limit))
     _check_paths(paths)
-    named = "standard input" if _is_piped(paths) else " ".join(map(str, paths))
+    named = _named(paths)
     rules = _rules(options.workspace)
     with (
         ConfinedScanner(rules) as scanner,
@@ -83,6 +85,12 @@ def scan(
         fail_on=Severity.INFO if options.fail_on is None else options.fail_on,
     )
     return output.emit_report(report, options)
+
+
+def _named(paths: tuple[Path, ...]) -> str:
+    if _is_piped(paths):
+        return "standard input"
+    return " ".join(map(str, paths)) if len(paths) <= _FEW else f"{len(paths)} paths"
 
 
 def _rules(folder: Path) -> Allowlist | None:

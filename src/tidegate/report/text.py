@@ -1,9 +1,9 @@
 """Text for people: coverage first, then the outcome, why, what to do, and what was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from tidegate.core.decision import CheckOutcome, Decision
+from tidegate.core.decision import CheckOutcome, Decision, SubjectRef
 from tidegate.core.finding import Coverage, Finding, Severity
 from tidegate.core.policy.result import Mode, RuleResult
 from tidegate.core.stage import Outcome
@@ -14,6 +14,7 @@ from tidegate.report.untrusted import clip, plain
 MAX_FINDINGS = 50
 """More are counted, not listed: the other formats have all of them."""
 MAX_GAPS = 10
+MAX_SUBJECTS = 12
 MAX_FILES = 30
 
 _LABEL = 10
@@ -39,8 +40,7 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     yield from _gaps(report.coverage, style)
     word = report.outcome.value.upper()
     yield _paint(word.ljust(_LABEL), report.outcome, style) + " " + plain(report.title)
-    for subject in report.subjects:
-        yield from _row("subject", f"{subject.kind} {subject.name} {subject.digest}", style)
+    yield from _subjects(report.subjects, style)
     if report.decision:
         for rule in report.decision.rules:
             yield from _rule(rule, style)
@@ -59,6 +59,13 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
         yield from _row("fail-on", f"{len(report.failing)} findings reach --fail-on", style)
     if report.decision:
         yield from _proof(report.decision, style)
+
+
+def _subjects(subjects: Sequence[SubjectRef], style: Style) -> Iterator[str]:
+    for subject in subjects[:MAX_SUBJECTS]:
+        yield from _row("subject", f"{subject.kind} {subject.name} {subject.digest}", style)
+    if len(subjects) > MAX_SUBJECTS:
+        yield from _row("subject", f"and {len(subjects) - MAX_SUBJECTS} more", style)
 
 
 def _gaps(coverage: Coverage, style: Style) -> Iterator[str]:
