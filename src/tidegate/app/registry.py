@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tidegate.app.bom import ModelCard, chain_bom
 from tidegate.app.dependencies import lock_checks
+from tidegate.app.holdings import Holdings, keeper
 from tidegate.app.model_rules import rules_in_force
 from tidegate.app.signers import model_trust, standing
 from tidegate.app.workspace import Workspace
@@ -20,14 +21,17 @@ from tidegate.core.errors import AccessError, SubjectError, UsageError
 from tidegate.core.identity.signer import Signer
 from tidegate.core.policy.directives import Alias, Rollback
 from tidegate.core.stage import Outcome, Stage
-from tidegate.gates.contract import Order, Target
+from tidegate.gates.chain import Chain
+from tidegate.gates.contract import Check, Order, Target
 from tidegate.gates.registry.gate import (
     AdmitGate,
     BomFile,
+    Keep,
     PromoteGate,
     alias_name,
     promotion_parameters,
 )
+from tidegate.gates.registry.shadow import Candidate, shadow_check
 from tidegate.gates.signature import SignedModel
 from tidegate.interop.bom import Spec, score, write_bom
 from tidegate.interop.oms import sign_model
@@ -100,6 +104,8 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
         )
         bom.write_bytes(write_bom(material))
         spdx = write_bom(material, Spec.SPDX_3) if admission.spdx else None
+        keep = sha256 if admission.dry_run else keeper(workspace)
+        shadow = _shadow(workspace, admission, found.digest, chain, keep)
         order = _admission_order(admission, found.digest, signature, bom, spdx)
         with ConfinedScanner(rules_in_force(workspace)) as scanner:
             gate = AdmitGate(
@@ -107,12 +113,15 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
                 BomFile(bom, score(material)),
                 standing(workspace, at=workspace.clock.now(), index=None),
                 scanner,
-                lock_checks(workspace),
+                None if admission.dry_run else keep,
+                (shadow, *lock_checks(workspace)),
             )
             decision = workspace.run(gate, order)
         # What was tried, or only exercised, changes nothing.
         holds = decision.outcome is Outcome.ALLOW and not (admission.dry_run or admission.drill)
         if holds:
+            for document in (signature, bom):  # asked about when the files are elsewhere
+                keep(document.read_bytes())
             replace_file(signature_path(admission.path), signature.read_bytes())
             replace_file(bom_path(admission.path), bom.read_bytes())
             if spdx is not None:
@@ -120,6 +129,15 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
     if holds and meant is None:
         workspace.act(Alias(name=alias, digest=str(found.digest), reason="admitted"))
     return decision
+
+
+def _shadow(
+    workspace: Workspace, admission: Admission, digest: Digest, chain: Chain, keep: Keep
+) -> Check:
+    asks = Candidate(
+        admission.path, admission.name, admission.version, str(digest), frozenset(chain.nodes)
+    )
+    return shadow_check(asks, lambda: tuple(Holdings.read(workspace).registered()), keep)
 
 
 def _admission_order(

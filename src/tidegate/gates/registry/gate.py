@@ -4,17 +4,19 @@
 materials. *Promote* wants the whole chain, and the approvals of other people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.core.canonical import Json
+from tidegate.core.digest import Digest
 from tidegate.core.errors import UsageError
 from tidegate.core.finding import Coverage, Detector, Finding, Location, Rule, Severity
 from tidegate.core.identity.trust import TrustRoot
 from tidegate.core.stage import Stage
 from tidegate.detect.supply.engine import DETECTOR, scan_path
 from tidegate.gates.contract import Check, CheckResult, GateRequest
+from tidegate.gates.registry.kept import NAMES_SCHEMA, CodeNames
 from tidegate.gates.signature import SignedModel, signature_check
 from tidegate.interop.bom.score import Score
 from tidegate.sandbox.scanner import ConfinedScanner
@@ -30,6 +32,8 @@ RULES = (
         owasp=("LLM03:2025",),
     ),
 )
+Keep = Callable[[bytes], Digest]
+"""Keeps a document, and returns its digest."""
 _BOM = Detector("bom", "1")
 _STATED = frozenset({"findings", "highest"})
 
@@ -51,6 +55,8 @@ class AdmitGate:
     bom: BomFile
     trust: TrustRoot
     scanner: ConfinedScanner
+    keep: Keep | None = None
+    """Keeps which code the files name."""
     more: tuple[Check, ...] = ()
     """Checks that the workspace asks for beside these."""
 
@@ -62,7 +68,7 @@ class AdmitGate:
     def checks(self, request: GateRequest) -> Sequence[Check]:  # noqa: ARG002 - the protocol's
         """Return the checks: scan, signature, bill of materials."""
         return (
-            scan_check(self.model.path, self.scanner),
+            scan_check(self.model.path, self.scanner, self.keep),
             signature_check(self.model, self.trust),
             Check("bom", "TG-REG-04", _BOM, lambda: _bom_result(self.bom)),
             *self.more,
@@ -86,25 +92,34 @@ class PromoteGate:
         return (signature_check(self.model, self.trust),)
 
 
-def scan_check(path: Path, scanner: ConfinedScanner) -> Check:
-    """Return the check that scans a model without running any of it."""
+def scan_check(path: Path, scanner: ConfinedScanner, keep: Keep | None = None) -> Check:
+    """Return the check that scans a model without running any of it.
+
+    Args:
+        path: The model file or folder.
+        scanner: Examines each file.
+        keep: Keeps which code the files name; its digest is signed with the verdict.
+    """
     rules = str(scanner.allowlist.digest)
     return Check(
         "scan",
         "TG-REG-03",
         DETECTOR,
-        lambda: _scan_result(path, scanner),
-        resume_key={"rules": rules},
+        lambda: _scan_result(path, scanner, keep),
+        # What is only tried keeps nothing, and must not pass for what did.
+        resume_key={"rules": rules, "keeps": "nothing" if keep is None else NAMES_SCHEMA},
     )
 
 
-def _scan_result(path: Path, scanner: ConfinedScanner) -> CheckResult:
+def _scan_result(path: Path, scanner: ConfinedScanner, keep: Keep | None) -> CheckResult:
     report = scan_path(path, examiner=scanner)
     # Every check states its findings and the highest of them by itself.
     own = {name: value for name, value in report.facts().items() if name not in _STATED}
     own["rules"] = str(scanner.allowlist.digest)
     own["confined"] = scanner.confinement.confined
     own["confinement"] = str(scanner.confinement)
+    if keep is not None:
+        own["names"] = str(keep(CodeNames.of(report.files).to_bytes()))
     return CheckResult(report.coverage, report.findings, own)
 
 

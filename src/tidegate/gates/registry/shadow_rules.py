@@ -1,0 +1,77 @@
+"""Rules about models that pass for others, or hide what they are made from."""
+
+from tidegate.core.finding import Rule, Severity
+
+RULES = (
+    Rule(
+        "TG-REG-07/confusable-name",
+        "A name that reads like that of another model",
+        Severity.HIGH,
+        "Who deploys by name takes the wrong model, and nobody sees the difference.",
+        "Choose a name that nobody mistakes; or let two people waive it.",
+        atlas=("AML.T0010.003", "AML.T0074"),
+        owasp=("LLM03:2025", "ML06:2023"),
+    ),
+    Rule(
+        "TG-REG-07/similar-name",
+        "A name that is nearly that of another model",
+        Severity.LOW,
+        "It may be a slip, or meant to be taken for the other.",
+        "Check that it is meant to be another model.",
+        atlas=("AML.T0074",),
+        owasp=("LLM03:2025",),
+    ),
+    Rule(
+        "TG-REG-07/same-version",
+        "A version that is another spelling of one that means other bytes",
+        Severity.HIGH,
+        "1 and 1.0 are one version to people and tools, and two models here.",
+        "Count the version up.",
+        atlas=("AML.T0010.003",),
+        owasp=("LLM03:2025", "ML06:2023"),
+    ),
+    Rule(
+        "TG-REG-07/renamed-copy",
+        "The weights of a registered model under another name",
+        Severity.MEDIUM,
+        "What was found out about the one is not known of the other: approvals, recalls, owners.",
+        "Use the registered name; or say in its lineage what it is a copy of.",
+        atlas=("AML.T0010.003", "AML.T0074"),
+        owasp=("LLM03:2025", "ML06:2023"),
+    ),
+    Rule(
+        "TG-REG-07/undeclared-base",
+        "It shares weights with a registered model that its lineage does not name",
+        Severity.MEDIUM,
+        "A flaw of the base is a flaw of this one, and a recall of the base would not reach it.",
+        "Name the base among the inputs of its training (`tidegate train`).",
+        atlas=("AML.T0010.003", "AML.T0018"),
+        owasp=("LLM03:2025",),
+    ),
+    Rule(
+        "TG-REG-07/held-weights",
+        "It shares weights with a model that is in quarantine or revoked",
+        Severity.CRITICAL,
+        "A new name, a changed byte or a fine-tune would bring back what was taken out of use.",
+        "Start from another model, or have the first one checked and released.",
+        atlas=("AML.T0018", "AML.T0074"),
+        owasp=("LLM03:2025", "LLM04:2025", "ML06:2023"),
+    ),
+    Rule(
+        "TG-REG-07/same-shape",
+        "Tensors of the same names and shapes as a registered model, and no byte in common",
+        Severity.INFO,
+        "It may be a full fine-tune, a quantisation, or just of the same architecture.",
+        "Name the base among the inputs of its training, if it has one.",
+        atlas=("AML.T0018",),
+        owasp=("LLM03:2025",),
+    ),
+    Rule(
+        "TG-REG-07/not-compared",
+        "Registered models of which nothing is kept that could be compared",
+        Severity.INFO,
+        "This model may be one of those under another name.",
+        "Admit them again under their own names and versions: that keeps their likeness.",
+        owasp=("LLM03:2025",),
+    ),
+)
