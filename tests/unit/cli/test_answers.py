@@ -45,6 +45,7 @@ ELSEWHERE = {
         ),
         "wants documents: test_bom.py",
     ),
+    "registry who-uses": "wants admitted models: test_registry_asking.py",
     "deps advisories import": "wants advisories: test_deps.py",
     "deps advisories status": "the same",
     "serve gateway events": "wants a spool: tests/unit/gateway/test_cli.py",
