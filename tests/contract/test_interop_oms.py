@@ -5,22 +5,33 @@ The verifiers live outside this project's environment; ``python tools/peers.py``
 
 import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from referencing import Registry, Resource
 
 from tidegate.core.attest.envelope import verify
 from tidegate.core.attest.statement import Statement
 from tidegate.core.clock import parse_iso
-from tidegate.core.errors import SignatureError, VerificationError
+from tidegate.core.errors import SignatureError, TrustError, VerificationError
 from tidegate.core.identity.keys import PrivateKey, Scheme
 from tidegate.interop.bundle import Bundle, Certificates
 from tidegate.interop.certs import load_certificate, verify_chain
 from tidegate.interop.modelfiles import HashType, Serialization
-from tidegate.interop.oms import GIT_PATHS, Manifest, sign_model, verify_model
+from tidegate.interop.oms import (
+    GIT_PATHS,
+    CertificateTrust,
+    Manifest,
+    sign_model,
+    verify_model,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -134,8 +145,16 @@ for job in json.load(sys.stdin):
         config.use_file_serialization(hashing_algorithm=job["hash"])
     model, signature = pathlib.Path(job["model"]), pathlib.Path(job["signature"])
     try:
+        config.set_allow_symlinks(job["links"])
         if job["sign"]:
-            made = signing.Config().use_elliptic_key_signer(private_key=pathlib.Path(job["key"]))
+            made, key = signing.Config(), pathlib.Path(job["key"])
+            if job["chain"]:
+                leaf, *more = [pathlib.Path(path) for path in job["chain"]]
+                made.use_certificate_signer(
+                    private_key=key, signing_certificate=leaf, certificate_chain=more
+                )
+            else:
+                made.use_elliptic_key_signer(private_key=key)
             made.set_hashing_config(config).sign(model, signature)
         else:
             check = verifying.Config()
@@ -153,7 +172,9 @@ for job in json.load(sys.stdin):
 
 def run_model_signing(jobs: list[dict[str, Any]]) -> list[str]:
     python = peer("model-signing") / "bin" / "python"
-    defaults = {"hash": "sha256", "shard": 0, "ignore": [], "chain": [], "sign": False}
+    defaults = {
+        "hash": "sha256", "shard": 0, "ignore": [], "chain": [], "sign": False, "links": False,
+    }  # fmt: skip
     done = subprocess.run(
         [python, "-c", DRIVER],
         input=json.dumps([{**defaults, **job} for job in jobs]),
@@ -266,6 +287,120 @@ def test_model_signing_verifies_our_certificate_bundle() -> None:
         }
     ]
     assert run_model_signing(jobs) == ["OK"]
+
+
+@pytest.mark.slow
+def test_ignored_paths_and_links_go_both_ways(model: Path, tmp_path: Path) -> None:
+    private, public = tmp_path / "key.pem", tmp_path / "key.pub"
+    private.write_bytes(KEY.to_pem())
+    public.write_bytes(KEY.verifier.pem)
+    (model / "local").mkdir()
+    (model / "local" / "mine.json").write_text("{}")
+    (model / "link.txt").symlink_to("a.txt")
+    ours, theirs = tmp_path / "ours.sig", tmp_path / "theirs.sig"
+    how = Serialization(allow_symlinks=True, ignore=(*GIT_PATHS, "local"))
+    ours.write_bytes(sign_model(model, KEY, how=how).to_bytes())
+    common = {"model": str(model), "links": True, "ignore": [str(model / "local")]}
+    jobs: list[dict[str, Any]] = [
+        {**common, "signature": str(ours), "key": str(public)},
+        {**common, "sign": True, "signature": str(theirs), "key": str(private)},
+    ]
+    assert run_model_signing(jobs) == ["OK", "OK"]
+    bundle = Bundle.parse(theirs.read_bytes())
+    report = verify_model(model, bundle, KEY.verifier, allow_symlinks=True)
+    report.require_intact()
+    assert "local/mine.json" in report.uncovered
+    assert _statement(Bundle.parse(ours.read_bytes())).subjects == _statement(bundle).subjects
+    (model / "local" / "mine.json").write_text("changed, and ignored")
+    assert verify_model(model, bundle, KEY.verifier, allow_symlinks=True).intact
+    (model / "link.txt").unlink()
+    (model / "link.txt").symlink_to("a/b.json")
+    assert run_model_signing(jobs[:1])[0].startswith("FAIL ValueError")
+    changed = verify_model(model, bundle, KEY.verifier, allow_symlinks=True).changed
+    assert changed == ("link.txt",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
+def test_certificates_go_both_ways(model: Path, tmp_path: Path, curve: ec.EllipticCurve) -> None:
+    raw, root_key = ec.generate_private_key(curve), ec.generate_private_key(ec.SECP384R1())
+    root = certificate("Root", root_key, root_key, None)
+    leaf = certificate("Signer", raw, root_key, root)
+    private = tmp_path / "key.pem"
+    private.write_bytes(PrivateKey.of(raw).to_pem())
+    for name, one in (("root", root), ("leaf", leaf)):
+        (tmp_path / f"{name}.pem").write_bytes(one.public_bytes(serialization.Encoding.PEM))
+    ours, theirs = tmp_path / "ours.sig", tmp_path / "theirs.sig"
+    made = sign_model(model, PrivateKey.of(raw), certificates=[leaf, root])
+    ours.write_bytes(made.to_bytes())
+    chain = [str(tmp_path / "leaf.pem"), str(tmp_path / "root.pem")]
+    jobs: list[dict[str, Any]] = [
+        {"model": str(model), "signature": str(ours), "chain": chain[1:]},
+        {"model": str(model), "signature": str(theirs), "sign": True, "key": str(private),
+         "chain": chain},
+    ]  # fmt: skip
+    assert run_model_signing(jobs) == ["OK", "OK"]
+    trust = CertificateTrust((root,), parse_iso("2026-06-01T00:00:00+00:00"))
+    bundle = Bundle.parse(theirs.read_bytes())
+    verify_model(model, bundle, trust).require_intact()
+    other = certificate("Root", raw, raw, None)
+    with pytest.raises(TrustError):
+        verify_model(model, bundle, CertificateTrust((other,), trust.at))
+
+
+def certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    top = issuer is None
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2046, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder(
+        issuer.subject if issuer else subject, subject, key.public_key(),
+        x509.random_serial_number(), start, end,
+    )  # fmt: skip
+    usage = x509.KeyUsage(not top, False, False, False, False, top, top, False, False)
+    made = made.add_extension(x509.BasicConstraints(top, None), critical=True)
+    made = made.add_extension(usage, critical=True)
+    if not top:
+        signing = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
+        made = made.add_extension(signing, critical=False)
+    return made.sign(signer, hashes.SHA256())
+
+
+OLD_DRIVER = """
+import pathlib, sys
+from model_signing import model
+from model_signing.hashing import file, memory
+from model_signing.serialization import serialize_by_file
+from model_signing.signature import key
+from model_signing.signing import in_toto, in_toto_signature
+folder, private, target = map(pathlib.Path, sys.argv[1:])
+hasher = lambda path: file.SimpleFileHasher(path, memory.SHA256())
+model.sign(
+    model_path=folder,
+    signer=in_toto_signature.IntotoSigner(key.ECKeySigner.from_path(str(private))),
+    payload_generator=in_toto.DigestsIntotoPayload.from_manifest,
+    serializer=serialize_by_file.ManifestSerializer(file_hasher_factory=hasher),
+    ignore_paths=[],
+).write(target)
+"""
+
+
+@pytest.mark.slow
+def test_we_verify_what_model_signing_0_2_writes(model: Path, tmp_path: Path) -> None:
+    python = peer("model-signing-0.2") / "bin" / "python"
+    private, signature = tmp_path / "key.pem", tmp_path / "old.sig"
+    private.write_bytes(KEY.to_pem())
+    subprocess.run([python, "-c", OLD_DRIVER, model, private, signature], check=True, timeout=120)
+    bundle = Bundle.parse(signature.read_bytes())
+    report = verify_model(model, bundle, KEY.verifier, allow_old=True)
+    report.require_intact()
+    assert report.version == "0.2"
+    (model / "a.txt").write_bytes(b"changed")
+    assert verify_model(model, bundle, KEY.verifier, allow_old=True).changed == ("a.txt",)
 
 
 # sigstore-js ---------------------------------------------------------------------------------

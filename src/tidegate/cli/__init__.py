@@ -66,7 +66,7 @@ GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("approve", _PEOPLE, "Sign an approval."),
     CommandGroup("waive", _PEOPLE, "Sign an exception that expires."),
     CommandGroup("quarantine", _PEOPLE, "Hold an artifact and all that derives from it."),
-    CommandGroup("model", _TOOLS, "Hash, verify and compare models tensor by tensor."),
+    CommandGroup("model", _TOOLS, "Sign, check and compare models without a workspace."),
     CommandGroup("explain", _TOOLS, "Tell about a control, a rule or an error code."),
     CommandGroup("config", _TOOLS, "Check and show the configuration and where it comes from."),
     CommandGroup("db", _TOOLS, "Upgrade, back up, restore and rebuild the store."),

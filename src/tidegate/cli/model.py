@@ -13,7 +13,11 @@ from tidegate.detect.weights.rates import RATES
 from tidegate.tensors.compare import TensorDiff, compare
 from tidegate.tensors.manifest import MAX_BYTES, TensorManifest, build, verify_shard
 
-app = App(name="model", help="Hash, verify and compare models tensor by tensor.")
+app = App(name="model", help="Sign, check and compare models without a workspace.")
+app.command("tidegate.cli.model_signing:sign", name="sign", help="Sign a model's files.")
+app.command(
+    "tidegate.cli.model_signing:check", name="check", help="Verify a model against its signature."
+)
 
 _SHOWN = 12
 _KIN = {

@@ -24,10 +24,12 @@ from tidegate.core.attest.statement import Statement, Subject
 from tidegate.core.attest.uris import MODEL_SIGNATURE, PAYLOAD_TYPE
 from tidegate.core.canonical import Json
 from tidegate.core.clock import Micros
+from tidegate.core.errors import SignatureError
 from tidegate.core.identity.keys import PublicKey, Scheme
 from tidegate.core.identity.reading import Fields
 from tidegate.core.identity.refusals import refusal
 from tidegate.core.identity.signer import Signer
+from tidegate.interop import oms_old
 from tidegate.interop.bundle import Bundle, Certificates, KeyHint
 from tidegate.interop.certs import certificate_der, load_certificate, verify_chain
 from tidegate.interop.modelfiles import (
@@ -62,6 +64,8 @@ class Manifest:
     how: Serialization
     resources: tuple[tuple[str, str], ...]
     """Resource name and digest, in the order that the root digest is over."""
+    version: str = "1.0"
+    """Of the format that it was read from; one of ``0.2`` had no root digest and no name."""
 
     @classmethod
     def of(cls, name: str, listing: Listing, how: Serialization) -> Self:
@@ -146,6 +150,8 @@ class ModelReport:
     """There, and not signed."""
     uncovered: tuple[str, ...]
     """There, and left out by the signature's own rules or the caller's."""
+    version: str = "1.0"
+    """Of the signature's format: ``1.0`` or ``0.2``."""
 
     @property
     def intact(self) -> bool:
@@ -213,6 +219,7 @@ def verify_model(
     *,
     allow_symlinks: bool = False,
     ignore: Sequence[str] = (),
+    allow_old: bool = False,
 ) -> ModelReport:
     """Verify a bundle, and compare the model with what was signed.
 
@@ -224,6 +231,8 @@ def verify_model(
             were.
         ignore: Further relative paths to leave out, such as that of the bundle itself. A signed
             file among them counts as missing.
+        allow_old: Whether a signature of model-signing 0.2 may be read, too, which says neither
+            how the model is called nor what was left out.
 
     Raises:
         SignatureError: The signature does not verify.
@@ -235,8 +244,7 @@ def verify_model(
     envelope = bundle.envelope
     if envelope.payload_type != PAYLOAD_TYPE:
         raise refusal("payload-type", cause=f"its type is {envelope.payload_type[:100]!r}")
-    dsse.verify(envelope, [key])
-    manifest = Manifest.read(Statement.parse(envelope.payload))
+    manifest = _signed(envelope, key, allow_old=allow_old)
     how = replace(
         manifest.how,
         allow_symlinks=manifest.how.allow_symlinks and allow_symlinks,
@@ -246,6 +254,7 @@ def verify_model(
     signed, there = manifest.files, listing.parts
     return ModelReport(
         name=manifest.name,
+        version=manifest.version,
         root=manifest.root,
         key_id=key.key_id,
         identities=identities,
@@ -261,6 +270,21 @@ def verify_model(
         extra=tuple(sorted(there.keys() - signed.keys())),
         uncovered=listing.uncovered,
     )
+
+
+def _signed(envelope: dsse.Envelope, key: PublicKey, *, allow_old: bool) -> Manifest:
+    """Return the manifest that a key signed, in today's way or in that of model-signing 0.2."""
+    try:
+        dsse.verify(envelope, [key])
+    except SignatureError:
+        if not (allow_old and oms_old.PREDICATE.encode() in envelope.payload):
+            raise
+        oms_old.verify(envelope, key)
+        listed = oms_old.resources(Statement.parse(envelope.payload))
+        if not all(_is_inside(name) for name, _ in listed):
+            raise refusal("inconsistent-manifest", "a name leads out of the model") from None
+        return Manifest("", Serialization(), listed, "0.2")
+    return Manifest.read(Statement.parse(envelope.payload))
 
 
 def _signer(

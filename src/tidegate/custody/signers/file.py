@@ -46,9 +46,7 @@ def locate_file(uri: SignerUri, access: Access, expected: PublicKey | None) -> L
             error.next_step = error.next_step or "name a private key in PEM: PKCS#8, or SEC 1"
             raise
 
-    def unlock() -> Unlocked:
-        key = unseal()
-        return Unlocked(encrypted, key.sign)
-
-    public = expected if encrypted and expected is not None else unseal().verifier
-    return Located(public, uri, unlock)
+    if encrypted and expected is not None:
+        return Located(expected, uri, lambda: Unlocked(encrypted, unseal().sign))
+    key = unseal()  # once: a descriptor gives a passphrase only once
+    return Located(key.verifier, uri, lambda: Unlocked(encrypted, key.sign))
