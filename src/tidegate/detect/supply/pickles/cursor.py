@@ -83,8 +83,11 @@ class Cursor:
             MalformedError: Fewer bytes are left.
         """
         start = self.pos
-        self.skip(size)
-        return self.data[start : self.pos]
+        if 0 <= size <= self.end - start:
+            self.pos = stop = start + size
+            return self.data[start:stop]
+        self.skip(size)  # tells what is wrong
+        return b""
 
     def skip(self, size: int) -> None:
         """Pass over bytes.

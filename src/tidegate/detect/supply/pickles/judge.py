@@ -4,6 +4,9 @@ The key is (global, use), with the shape of the arguments for calls. Whatever no
 finding at the byte where it happens; the machine goes on, so that the whole file is told.
 """
 
+from collections.abc import Iterable
+from typing import Final
+
 from tidegate.core.finding import Severity
 from tidegate.detect.supply.allow.packs import Entry, Use
 from tidegate.detect.supply.formats.word_set import printable
@@ -26,6 +29,8 @@ _VERBS = {
 }
 _WITH_SLOTS = 2
 """A state of two parts: attributes, and slots."""
+_HOLDERS: Final = frozenset({Tuple, Global})
+"""The values that are, or hold, uncalled references."""
 _STRANGER = "?"
 """Maker of an object that came from a denied use."""
 
@@ -47,14 +52,26 @@ class Judge:
 
     def data(self, value: Value) -> None:
         """Judge a value that becomes part of the object: globals in it are uncalled references."""
-        todo = [value]
+        if type(value) in _HOLDERS:  # most values are constants
+            self._refer([value])
+
+    def all_data(self, values: Iterable[Value]) -> None:
+        """Judge several values that become part of the object, one after the other."""
+        for value in values:
+            if type(value) in _HOLDERS:
+                self._refer([value])
+
+    def _refer(self, todo: list[Value]) -> None:
         while todo:
             item = todo.pop()
-            if isinstance(item, Tuple) and not item.judged:
-                item.judged = True
-                todo.extend(item.items)
-            elif isinstance(item, Global) and not self._allow.permits(item.key, Use.DATA):
-                self._deny(item, Use.DATA, item.offset)
+            if isinstance(item, Tuple):
+                if not item.judged:
+                    item.judged = True
+                    todo += [part for part in item.items if type(part) in _HOLDERS]
+            elif isinstance(item, Global) and not item.harmless:
+                item.harmless = self._allow.permits(item.key, Use.DATA)
+                if not item.harmless:
+                    self._deny(item, Use.DATA, item.offset)
 
     def call(self, function: Value, args: Value, at: int) -> Value:
         """Judge ``function(*args)`` and return what it makes."""
@@ -83,16 +100,17 @@ class Judge:
             self._find_arguments(function, at)
             self.data(args)
             return Made(function.key, loose=True)
-        for value in shapes.left_over(shape, args):
-            self.data(value)
+        self.all_data(shapes.left_over(shape, args))
         return Made(self._maker(entry, args), args)
 
     def _fitting(self, entry: Entry, args: Tuple) -> shapes.Shape | None:
-        def may_make(key: str) -> bool:
-            return self._allow.permits(key, Use.NEW)
+        for shape in ((),) if entry.args is None else entry.args:
+            if shapes.matches(shape, args, self._may_make):
+                return shape
+        return None
 
-        known = ((),) if entry.args is None else entry.args
-        return next((shape for shape in known if shapes.matches(shape, args, may_make)), None)
+    def _may_make(self, key: str) -> bool:
+        return self._allow.permits(key, Use.NEW)
 
     def _maker(self, entry: Entry, args: Tuple) -> str:
         if entry.makes == "arg0":

@@ -14,11 +14,12 @@ machine says so; anything that neither would load is a :class:`MalformedError`.
 from typing import Final
 
 from tidegate.detect.supply.pickles.cursor import MalformedError
-from tidegate.detect.supply.pickles.ops import HANDLERS
+from tidegate.detect.supply.pickles.ops import HANDLERS, STOP
 from tidegate.detect.supply.pickles.state import PickleState
 from tidegate.detect.supply.pickles.values import Value
 
 _TICK: Final = 1_024
+_TABLE: Final = tuple(HANDLERS.get(code) for code in range(256))
 
 
 class PickleMachine(PickleState):
@@ -45,16 +46,21 @@ class PickleMachine(PickleState):
         Raises:
             MalformedError: No unpickler would get further.
         """
-        cursor, handlers = self.cursor, HANDLERS
+        cursor, table = self.cursor, _TABLE  # the cursor is read in place: this is the hot loop
+        data, end = cursor.data, cursor.end
         for count in range(limit):
-            self.at = cursor.pos
-            handler = handlers.get(cursor.byte())
+            pos = self.at = cursor.pos
+            if pos >= end:
+                raise MalformedError("it ends before STOP", pos)
+            cursor.pos = pos + 1
+            code = data[pos]
+            handler = table[code]
             if handler is None:
-                raise MalformedError("no such opcode", self.at)
+                raise MalformedError("no such opcode", pos)
             handler(self)
-            if cursor.frame_end >= 0 and cursor.pos >= cursor.frame_end:
+            if 0 <= cursor.frame_end <= cursor.pos:
                 cursor.leave_frame()
-            if self.stopped:
+            if code == STOP:
                 return count + 1
         return limit
 

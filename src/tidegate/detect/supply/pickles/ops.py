@@ -17,6 +17,7 @@ from tidegate.detect.supply.pickles.torch_ids import module_of, storage_of
 from tidegate.detect.supply.pickles.values import (
     FALSE,
     FLOAT,
+    KEPT_ITEMS,
     NONE,
     TRUE,
     Const,
@@ -32,6 +33,7 @@ from tidegate.detect.supply.pickles.values import (
 Handler = Callable[[PickleState], None]
 HANDLERS: Final[dict[int, Handler]] = {}
 """What each opcode does, by its code."""
+STOP: Final = b"."[0]
 
 
 def _op(*codes: bytes) -> Callable[[Handler], Handler]:
@@ -45,7 +47,8 @@ def _op(*codes: bytes) -> Callable[[Handler], Handler]:
 
 @_op(b"(")
 def _mark(m: PickleState) -> None:
-    m.marks.append(len(m.stack))
+    m.fence = len(m.stack)
+    m.marks.append(m.fence)
 
 
 @_op(b".")
@@ -55,8 +58,8 @@ def _stop(m: PickleState) -> None:
 
 @_op(b"0")
 def _pop(m: PickleState) -> None:
-    if m.marks and m.marks[-1] == len(m.stack):
-        m.marks.pop()
+    if m.marks and m.fence == len(m.stack):
+        m.pop_mark()
     else:
         m.judge.data(m.pop())
 
@@ -69,36 +72,36 @@ def _pop_mark(m: PickleState) -> None:
 
 @_op(b"2")
 def _dup(m: PickleState) -> None:
-    m.push(m.top())
+    m.stack.append(m.top())
 
 
 @_op(b"N")
 def _none(m: PickleState) -> None:
-    m.push(NONE)
+    m.stack.append(NONE)
 
 
 @_op(b"\x88")
 def _true(m: PickleState) -> None:
-    m.push(TRUE)
+    m.stack.append(TRUE)
 
 
 @_op(b"\x89")
 def _false(m: PickleState) -> None:
-    m.push(FALSE)
+    m.stack.append(FALSE)
 
 
 @_op(b"I")
 def _int(m: PickleState) -> None:
     line = m.cursor.line(4_096).strip()
     if line in (b"00", b"01"):
-        m.push(TRUE if line == b"01" else FALSE)
+        m.stack.append(TRUE if line == b"01" else FALSE)
     else:
-        m.push(_text_int(line, m.at))
+        m.stack.append(_text_int(line, m.at))
 
 
 @_op(b"L")
 def _long(m: PickleState) -> None:
-    m.push(_text_int(m.cursor.line().removesuffix(b"L"), m.at))
+    m.stack.append(_text_int(m.cursor.line().removesuffix(b"L"), m.at))
 
 
 def _text_int(line: bytes, at: int) -> Const:
@@ -114,17 +117,17 @@ def _text_int(line: bytes, at: int) -> Const:
 
 @_op(b"J")
 def _binint(m: PickleState) -> None:
-    m.push(Const("int", m.cursor.number(4, signed=True)))
+    m.stack.append(Const("int", m.cursor.number(4, signed=True)))
 
 
 @_op(b"K")
 def _binint1(m: PickleState) -> None:
-    m.push(Const("int", m.cursor.byte()))
+    m.stack.append(Const("int", m.cursor.byte()))
 
 
 @_op(b"M")
 def _binint2(m: PickleState) -> None:
-    m.push(Const("int", m.cursor.number(2)))
+    m.stack.append(Const("int", m.cursor.number(2)))
 
 
 @_op(b"\x8a")
@@ -139,7 +142,7 @@ def _long4(m: PickleState) -> None:
 
 def _binary_long(m: PickleState, size: int) -> None:
     raw = m.cursor.take(size)
-    m.push(Const("int", int.from_bytes(raw, "little", signed=True) if size <= 16 else None))  # noqa: PLR2004 - as above
+    m.stack.append(Const("int", int.from_bytes(raw, "little", signed=True) if size <= 16 else None))  # noqa: PLR2004 - as above
 
 
 @_op(b"F")
@@ -148,13 +151,13 @@ def _float(m: PickleState) -> None:
         float(m.cursor.line(4_096))
     except ValueError:
         raise MalformedError("a number that is none", m.at) from None
-    m.push(FLOAT)
+    m.stack.append(FLOAT)
 
 
 @_op(b"G")
 def _binfloat(m: PickleState) -> None:
     m.cursor.skip(8)
-    m.push(FLOAT)
+    m.stack.append(FLOAT)
 
 
 @_op(b"S")
@@ -226,61 +229,68 @@ def _buffer(m: PickleState) -> None:
 
 @_op(b"]")
 def _empty_list(m: PickleState) -> None:
-    m.push(List())
+    m.stack.append(List())
 
 
 @_op(b"}")
 def _empty_dict(m: PickleState) -> None:
-    m.push(Dict())
+    m.stack.append(Dict())
 
 
 @_op(b")")
 def _empty_tuple(m: PickleState) -> None:
-    m.push(Tuple(()))
+    m.stack.append(Tuple(()))
 
 
 @_op(b"\x8f")
 def _empty_set(m: PickleState) -> None:
-    m.push(Set())
+    m.stack.append(Set())
 
 
 @_op(b"t")
 def _tuple(m: PickleState) -> None:
-    m.push(Tuple(tuple(m.pop_mark())))
+    m.stack.append(Tuple(tuple(m.pop_mark())))
 
 
 @_op(b"\x85", b"\x86", b"\x87")
 def _tuple123(m: PickleState) -> None:
-    size = m.cursor.data[m.at] - 0x84
-    items = [m.pop() for _ in range(size)]
-    m.push(Tuple(tuple(reversed(items))))
+    stack = m.stack
+    start = len(stack) - (m.cursor.data[m.at] - 0x84)
+    if start < m.fence:
+        raise MalformedError("the stack is empty", m.at)
+    stack[start:] = [Tuple(tuple(stack[start:]))]
 
 
 @_op(b"l")
 def _list(m: PickleState) -> None:
     target, items = List(), m.pop_mark()
     m.extend(target, items)
-    m.push(target)
+    m.stack.append(target)
 
 
 @_op(b"d")
 def _dict(m: PickleState) -> None:
     target, items = Dict(), m.pop_mark()
     m.update(target, items)
-    m.push(target)
+    m.stack.append(target)
 
 
 @_op(b"\x91")
 def _frozenset(m: PickleState) -> None:
     for item in m.pop_mark():
         m.judge.data(item)
-    m.push(Set(frozen=True))
+    m.stack.append(Set(frozen=True))
 
 
 @_op(b"a")
 def _append(m: PickleState) -> None:
     item = m.pop()
-    m.extend(m.top(), [item])
+    target = m.top()
+    if type(target) is List and type(item) is Const and len(target.items) < KEPT_ITEMS:
+        target.size += 1
+        target.items.append(item)
+    else:
+        m.extend(target, [item])
 
 
 @_op(b"e")
@@ -324,7 +334,12 @@ def _long_binput(m: PickleState) -> None:
 
 @_op(b"\x94")
 def _memoize(m: PickleState) -> None:
-    m.put(len(m.memo))
+    memo, stack = m.memo, m.stack
+    index = len(memo)
+    if index in memo or len(stack) <= m.fence:
+        m.put(index)
+    else:
+        memo[index] = stack[-1]
 
 
 @_op(b"g")
@@ -334,7 +349,12 @@ def _get(m: PickleState) -> None:
 
 @_op(b"h")
 def _binget(m: PickleState) -> None:
-    m.get(m.cursor.byte())
+    index = m.cursor.byte()
+    value = m.memo.get(index)
+    if value is None:
+        m.get(index)
+    else:
+        m.stack.append(value)
 
 
 @_op(b"j")
@@ -351,7 +371,7 @@ def _memo_line(m: PickleState) -> int:
 
 @_op(b"c")
 def _global(m: PickleState) -> None:
-    m.push(m.named_global())
+    m.stack.append(m.named_global())
 
 
 @_op(b"\x93")
@@ -361,11 +381,11 @@ def _stack_global(m: PickleState) -> None:
         part.value for part in (module, name) if isinstance(part, Const) and part.kind == "str"
     ]
     if len(names) == 2 and all(isinstance(text, str) for text in names):  # noqa: PLR2004 - module and name
-        m.push(m.import_name(str(names[0]), str(names[1])))
+        m.stack.append(m.import_name(str(names[0]), str(names[1])))
         return
     m.scan.find("pickle-computed-name", "imports a name that is computed while loading", m.at)
     m.imports.append(Global("?", "?", m.at))
-    m.push(Made("?", loose=True))
+    m.stack.append(Made("?", loose=True))
 
 
 @_op(b"i")
@@ -373,7 +393,7 @@ def _inst(m: PickleState) -> None:
     if not m.marks:
         raise MalformedError("no mark", m.at)
     cls, args = m.named_global(), Tuple(tuple(m.pop_mark()))
-    m.push(m.judge.call(cls, args, m.at) if args.items else m.judge.new(cls, args, m.at))
+    m.stack.append(m.judge.call(cls, args, m.at) if args.items else m.judge.new(cls, args, m.at))
 
 
 @_op(b"o")
@@ -382,19 +402,19 @@ def _obj(m: PickleState) -> None:
     if not items:
         raise MalformedError("no class to make an object of", m.at)
     cls, args = items[0], Tuple(tuple(items[1:]))
-    m.push(m.judge.call(cls, args, m.at) if args.items else m.judge.new(cls, args, m.at))
+    m.stack.append(m.judge.call(cls, args, m.at) if args.items else m.judge.new(cls, args, m.at))
 
 
 @_op(b"R")
 def _reduce(m: PickleState) -> None:
     args, function = m.pop(), m.pop()
-    m.push(m.judge.call(function, args, m.at))
+    m.stack.append(m.judge.call(function, args, m.at))
 
 
 @_op(b"\x81")
 def _newobj(m: PickleState) -> None:
     args, cls = m.pop(), m.pop()
-    m.push(m.judge.new(cls, args, m.at))
+    m.stack.append(m.judge.new(cls, args, m.at))
 
 
 @_op(b"\x92")
@@ -403,7 +423,7 @@ def _newobj_ex(m: PickleState) -> None:
     m.judge.data(keywords)
     empty = isinstance(keywords, Dict) and not (keywords.entries or keywords.computed)
     positional = args if empty and isinstance(args, Tuple) else Tuple((args, keywords))
-    m.push(m.judge.new(cls, positional, m.at))
+    m.stack.append(m.judge.new(cls, positional, m.at))
 
 
 @_op(b"b")
@@ -421,7 +441,7 @@ def _extension(m: PickleState) -> None:
     m.cursor.skip(size)
     m.scan.find("pickle-extension", "asks the extension registry", m.at)
     m.imports.append(Global("?", "?", m.at))
-    m.push(Made("?", loose=True))
+    m.stack.append(Made("?", loose=True))
 
 
 @_op(b"\x80")
@@ -450,14 +470,14 @@ def _binpersid(m: PickleState) -> None:
 def _persistent(m: PickleState, pid: Value) -> None:
     module = module_of(pid) if m.torch else None
     if module is not None:
-        m.push(module)
+        m.stack.append(module)
         return
     storage = storage_of(pid) if m.torch else None
     if storage is None:
         m.judge.data(pid)
         m.scan.find("pickle-persistent-id", "asks the loader for an outside object", m.at)
-        m.push(Made("?", loose=True))
+        m.stack.append(Made("?", loose=True))
         return
     key, size = storage
     m.storages[key] = max(size, m.storages.get(key, 0))
-    m.push(Made("torch:storage"))
+    m.stack.append(Made("torch:storage"))

@@ -19,6 +19,7 @@ True
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from tidegate.core.errors import ConfigError
 from tidegate.detect.supply.pickles.values import (
@@ -39,6 +40,7 @@ __all__ = ["FALSE", "TRUE", "Const", "Pattern", "Shape", "Tuple", "left_over", "
 Pattern = str | tuple[str, ...]
 Shape = tuple[Pattern, ...]
 ClassTest = Callable[[str], bool]
+_Test = Callable[[Value, ClassTest], bool]
 
 _CONSTANTS = frozenset({"none", "bool", "int", "float", "str", "bytes"})
 _CONTAINERS: dict[str, type] = {"tuple": Tuple, "list": List, "dict": Dict, "set": Set}
@@ -81,24 +83,25 @@ def matches(shape: Shape, args: Tuple, may_make: ClassTest) -> bool:
         args: The arguments.
         may_make: Whether a global may be instantiated.
     """
-    values = list(args.items)
-    for pattern in shape:
-        options = pattern if isinstance(pattern, tuple) else (pattern,)
-        if options[0].endswith("…"):
-            words = [option.removesuffix("…") for option in options]
-            return all(any(_one(word, value, may_make) for word in words) for value in values)
-        if not values or not any(_one(word, values[0], may_make) for word in options):
+    values, fixed = args.items, _tests(shape)
+    if fixed.rest is None:
+        if len(values) != len(fixed.tests):
             return False
-        values.pop(0)
-    return not values
+    elif len(values) < len(fixed.tests):
+        return False
+    for tests, value in zip(fixed.tests, values, strict=False):
+        if not any([test(value, may_make) for test in tests]):  # noqa: C419 - one or two of them
+            return False
+    return fixed.rest is None or all(
+        any(test(value, may_make) for test in fixed.rest) for value in values[len(fixed.tests) :]
+    )
 
 
 def left_over(shape: Shape, args: Tuple) -> Iterator[Value]:
     """Yield the arguments that the shape lets pass without naming them: to be judged as data."""
+    last = len(shape) - 1
     for index, value in enumerate(args.items):
-        pattern = shape[min(index, len(shape) - 1)]
-        named = isinstance(value, Global) and _names(pattern, value)
-        if not named:
+        if not isinstance(value, Global) or not _names(shape[min(index, last)], value):
             yield value
 
 
@@ -107,22 +110,45 @@ def _names(pattern: Pattern, value: Global) -> bool:
     return any(option.removesuffix("…") in ("class", f"={value.key}") for option in options)
 
 
-def _one(word: str, value: Value, may_make: ClassTest) -> bool:
+class _Tests(NamedTuple):
+    """A shape as functions: one tuple of alternatives an argument."""
+
+    tests: tuple[tuple[_Test, ...], ...]
+    rest: tuple[_Test, ...] | None
+    """For all arguments behind those; ``None`` where there may be none."""
+
+
+@lru_cache(maxsize=4_096)
+def _tests(shape: Shape) -> _Tests:
+    """Return the functions of a shape; what stands behind a repeated pattern is never reached."""
+    tests: list[tuple[_Test, ...]] = []
+    for pattern in shape:
+        options = pattern if isinstance(pattern, tuple) else (pattern,)
+        found = tuple(_test(option.removesuffix("…")) for option in options)
+        if options[0].endswith("…"):
+            return _Tests(tuple(tests), found)
+        tests.append(found)
+    return _Tests(tuple(tests), None)
+
+
+def _test(word: str) -> _Test:
     if word in _CONTAINERS:
-        return isinstance(value, _CONTAINERS[word])
+        kind = _CONTAINERS[word]
+        return lambda value, _: isinstance(value, kind)
     if word in _CONSTANTS - {"bytes"}:
-        return isinstance(value, Const) and value.kind == word
-    head = word[:1] if word[:1] in ("=", "@") else word.partition("~")[0]
-    tests: dict[str, Callable[[], bool]] = {
-        "data": lambda: True,
-        "const": lambda: _constant(value, 4),
-        "bytes": lambda: _bytes_like(value),
-        "class": lambda: isinstance(value, Global) and may_make(value.key),
-        "=": lambda: isinstance(value, Global) and value.key == word[1:],
-        "@": lambda: isinstance(value, Made) and value.by == word[1:],
-        "str": lambda: _text_like(word[4:], value),
-    }
-    return tests[head]()
+        return lambda value, _: isinstance(value, Const) and value.kind == word
+    if word[:1] in ("=", "@"):
+        named = word[1:]
+        if word[0] == "=":
+            return lambda value, _: isinstance(value, Global) and value.key == named
+        return lambda value, _: isinstance(value, Made) and value.by == named
+    return {
+        "data": lambda _value, _: True,
+        "const": lambda value, _: _constant(value, 4),
+        "bytes": lambda value, _: _bytes_like(value),
+        "class": lambda value, may_make: isinstance(value, Global) and may_make(value.key),
+        "str": lambda value, _: _text_like(word[4:], value),
+    }[word.partition("~")[0]]
 
 
 def _text_like(pattern: str, value: Value) -> bool:

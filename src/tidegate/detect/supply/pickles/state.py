@@ -27,6 +27,8 @@ from tidegate.detect.supply.pickles.values import (
 from tidegate.detect.supply.scan import Scan
 
 _MAX_EMBEDDED: Final = 64
+_FIRST: Final = frozenset(b"\x80c(gY8")
+"""What anything begins with that :func:`_suspicious` holds for."""
 
 
 class PickleState(ABC):
@@ -52,6 +54,8 @@ class PickleState(ABC):
         self.protocol = 0
         self.stack: list[Value] = []
         self.marks: list[int] = []
+        self.fence = 0
+        """Where the last mark stands; nothing below is within reach."""
         self.memo: dict[int, Value] = {}
         self.imports: list[Global] = []
         self.storages: dict[str, int] = {}
@@ -73,17 +77,13 @@ class PickleState(ABC):
 
     # Stack. A mark fences off what lies below it.
 
-    def push(self, value: Value) -> None:
-        """Push a value."""
-        self.stack.append(value)
-
     def pop(self) -> Value:
         """Pop a value.
 
         Raises:
             MalformedError: Nothing is there above the last mark.
         """
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+        if len(self.stack) <= self.fence:
             raise MalformedError("the stack is empty", self.at)
         return self.stack.pop()
 
@@ -93,7 +93,7 @@ class PickleState(ABC):
         Raises:
             MalformedError: Nothing is there above the last mark.
         """
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+        if len(self.stack) <= self.fence:
             raise MalformedError("the stack is empty", self.at)
         return self.stack[-1]
 
@@ -106,6 +106,7 @@ class PickleState(ABC):
         if not self.marks:
             raise MalformedError("no mark", self.at)
         start = self.marks.pop()
+        self.fence = self.marks[-1] if self.marks else 0
         items = self.stack[start:]
         del self.stack[start:]
         return items
@@ -118,13 +119,16 @@ class PickleState(ABC):
         Raises:
             MalformedError: The stack is empty, or the index is out of reason.
         """
-        value = self.top()
-        if index > 2 * len(self.memo) + 100_000:
+        stack, memo = self.stack, self.memo
+        if len(stack) <= self.fence:
+            raise MalformedError("the stack is empty", self.at)
+        value = stack[-1]
+        if index > 2 * len(memo) + 100_000:
             self.scan.find("pickle-memo", f"jumps to memo entry {index}", self.at, about="jump")
             raise MalformedError("a memo index out of reason", self.at)
-        if index in self.memo and self.memo[index] is not value:
+        if memo.get(index, value) is not value:
             self.scan.find("pickle-memo", "overwrites a memo entry", self.at, about="overwrite")
-        self.memo[index] = value
+        memo[index] = value
 
     def get(self, index: int) -> None:
         """Push a remembered value.
@@ -135,7 +139,7 @@ class PickleState(ABC):
         value = self.memo.get(index)
         if value is None:
             raise MalformedError(f"memo entry {index} was never set", self.at)
-        self.push(value)
+        self.stack.append(value)
 
     # Constants.
 
@@ -150,7 +154,7 @@ class PickleState(ABC):
         except UnicodeError:
             raise MalformedError("a string that is no text", self.at) from None
         self._look_inside(raw)
-        self.push(Const("str", value) if len(raw) <= KEPT_TEXT else TEXT)
+        self.stack.append(Const("str", value) if len(raw) <= KEPT_TEXT else TEXT)
 
     def blob(self, size: int, kind: str = "bytes") -> None:
         """Push bytes; big ones are passed over without a copy.
@@ -161,21 +165,23 @@ class PickleState(ABC):
         if size <= KEPT_TEXT:
             raw = self.cursor.take(size)
             self._look_inside(raw)
-            self.push(Const(kind, raw))
+            self.stack.append(Const(kind, raw))
             return
         start = self.cursor.pos
         self.cursor.skip(size)
         head = self.cursor.data[start : start + 16]
         if _suspicious(head) and size <= 1 << 20:
             self._look_inside(self.cursor.data[start : start + size])
-        self.push(BYTES if kind == "bytes" else Const(kind))
+        self.stack.append(BYTES if kind == "bytes" else Const(kind))
 
     def long_text(self, size: int) -> None:
         """Push a string of a given size."""
         self.text(self.cursor.take(size))
 
     def _look_inside(self, raw: bytes) -> None:
-        if len(raw) > 7 and len(self.embedded) < _MAX_EMBEDDED and _suspicious(raw[:16]):  # noqa: PLR2004 - shorter holds no call
+        if len(raw) <= 7 or raw[0] not in _FIRST:  # noqa: PLR2004 - shorter holds no call
+            return
+        if len(self.embedded) < _MAX_EMBEDDED and _suspicious(raw[:16]):
             self.embedded.append((self.at, raw))
 
     # Globals.
@@ -214,8 +220,7 @@ class PickleState(ABC):
         Raises:
             MalformedError: The target takes none.
         """
-        for item in items:
-            self.judge.data(item)
+        self.judge.all_data(items)
         if isinstance(target, List):
             target.size += len(items)
             if len(target.items) < KEPT_ITEMS:
@@ -235,17 +240,15 @@ class PickleState(ABC):
             raise MalformedError("a key without its value", self.at)
         if not isinstance(target, Dict | Made | Global):
             raise MalformedError("sets items of what is no dict", self.at)
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            self.judge.data(key)
-            self.judge.data(value)
-            if isinstance(target, Dict):
-                _remember(target, key, value)
-            elif isinstance(target, Made):
-                self.judge.item_key(key, self.at)
+        self.judge.all_data(items)
         if isinstance(target, Dict):
+            for key, value in zip(items[::2], items[1::2], strict=True):
+                _remember(target, key, value)
             if target.state:
                 self.judge.state_changed(target, self.at)
         elif items:
+            for key in items[::2] if isinstance(target, Made) else ():
+                self.judge.item_key(key, self.at)
             self.judge.mutate(target, self.at)
 
     def add(self, target: Value, items: list[Value]) -> None:
@@ -254,8 +257,7 @@ class PickleState(ABC):
         Raises:
             MalformedError: The target takes none.
         """
-        for item in items:
-            self.judge.data(item)
+        self.judge.all_data(items)
         if isinstance(target, Made | Global):
             self.judge.mutate(target, self.at)
         elif not isinstance(target, Set) or target.frozen:

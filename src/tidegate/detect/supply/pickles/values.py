@@ -14,9 +14,9 @@ KEPT_TEXT = 4_096
 """Longest string or bytes whose content is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Const:
-    """None, a bool, a number, a string or bytes."""
+    """None, a bool, a number, a string or bytes; never changed, and not frozen for its cost."""
 
     kind: str
     """``none bool int float str bytes bytearray buffer``"""
@@ -33,11 +33,13 @@ class Global:
     offset: int
     listed: bool = False
     """Whether any pack knows it."""
+    harmless: bool = False
+    """Whether it was found to be allowed as data: it is asked about wherever it is put."""
+    key: str = field(init=False)
+    """``module:qualified.name``, which no two globals share."""
 
-    @property
-    def key(self) -> str:
-        """``module:qualified.name``, which no two globals share."""
-        return f"{self.module}:{self.name}"
+    def __post_init__(self) -> None:
+        self.key = f"{self.module}:{self.name}"
 
     @property
     def dotted(self) -> str:
