@@ -14,15 +14,18 @@ left alone.
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-PEERS = Path(__file__).resolve().parents[1] / ".tools" / "peers"
+ROOT = Path(__file__).resolve().parents[1]
+PEERS = ROOT / ".tools" / "peers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Peer:
     name: str
     packages: tuple[str, ...]
     install: Callable[[Path, tuple[str, ...]], None]
+    beside_us: bool = False
+    """Whether this checkout is installed with it, so that what that needs is part of the set."""
 
     @property
     def folder(self) -> Path:
@@ -41,7 +46,9 @@ class Peer:
     @property
     def stamp(self) -> str:
         """What the stamp file says when this very set is installed."""
-        return "\n".join(self.packages) + "\n"
+        ours = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        also = [json.dumps(ours, sort_keys=True)] if self.beside_us else []
+        return "\n".join([*self.packages, *also]) + "\n"
 
     def ensure(self) -> bool:
         """Install it unless it is there; tell whether anything was done."""
@@ -61,6 +68,11 @@ def _pip(folder: Path, packages: tuple[str, ...]) -> None:
     subprocess.run([*pip, "--disable-pip-version-check", *packages], check=True)
 
 
+def _pip_beside_us(folder: Path, packages: tuple[str, ...]) -> None:
+    """Install a host of our plug-ins together with this checkout, which it finds as installed."""
+    _pip(folder, (*packages, "--editable", f"{ROOT}[data,train]"))
+
+
 def _npm(folder: Path, packages: tuple[str, ...]) -> None:
     npm = shutil.which("npm")
     if npm is None:
@@ -74,12 +86,8 @@ CATALOGUE = {
     for peer in (
         # pyOpenSSL and blake3 are imported by model-signing 1.1.1, which declares neither.
         Peer("model-signing", ("model-signing==1.1.1", "pyOpenSSL", "blake3"), _pip),
-        # What its signatures before 1.0 were made with; it names no versions of what it needs.
-        Peer(
-            "model-signing-0.2",
-            ("model-signing==0.2.0", "sigstore<4", "sigstore-protobuf-specs==0.3.2"),
-            _pip,
-        ),
+        # The whole of MLflow, with its server; the client alone is in the lock.
+        Peer("mlflow", ("mlflow==3.17.2",), _pip_beside_us, beside_us=True),
         Peer("sigstore-js", ("@sigstore/bundle@5.0.1", "@sigstore/verify@4.1.3"), _npm),
     )
 }

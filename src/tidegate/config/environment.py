@@ -17,6 +17,7 @@ PREFIX = "TIDEGATE_"
 
 OTHER_VARIABLES = frozenset(
     {
+        "TIDEGATE_FOLDER",  # folder of tidegate.toml, for plug-ins of other programs
         "TIDEGATE_DEBUG",  # traceback of an error on standard error
         "TIDEGATE_INPUTS",  # handed to wrapped commands
         "TIDEGATE_OUTPUT",  # same

@@ -58,6 +58,14 @@ class PolicyMode(StrEnum):
     ENFORCE = "enforce"
 
 
+class EvidenceFrom(StrEnum):
+    """Where a plug-in looks up what was admitted and released."""
+
+    WORKSPACE = "workspace"
+    RELEASES = "releases"
+    SERVER = "server"
+
+
 class LogLevel(StrEnum):
     """Least severe record that is written."""
 
@@ -240,6 +248,25 @@ class Detectors(Section):
     """Names of the entry points in ``tidegate.detectors`` to use."""
 
 
+class MLflow(Section):
+    """The plug-in for MLflow's model registry."""
+
+    evidence: Annotated[EvidenceFrom, _as_member(EvidenceFrom)] = EvidenceFrom.WORKSPACE
+    """``workspace`` asks the ledger, ``releases`` a folder of release files; ``server``, for
+    clients only, believes the registry server and verifies that the bytes are those it named."""
+    releases: FilePath | None = None
+    """Folder with the files of ``--release`` and ``serve recalls``."""
+    trust: FilePath | None = None
+    """The trust root file that these are verified with."""
+    pin: Annotated[str | None, Field(max_length=200)] = None
+    """The digest of its first version."""
+    stages: Texts = ()
+    """Aliases and stages that need a promotion, such as ``prod`` or ``Production=prod`` where it
+    has another name here; empty protects all of them."""
+    names: Texts = ()
+    """Registered models that have another name here: ``Fraud Model=fraud``."""
+
+
 class Telemetry(Section):
     """Logs and traces of Tidegate itself; nothing is sent unless an endpoint is set."""
 
@@ -264,4 +291,5 @@ class Settings(Section):
     dependencies: Dependencies = Dependencies()
     images: Images = Images()
     detectors: Detectors = Detectors()
+    mlflow: MLflow = MLflow()
     telemetry: Telemetry = Telemetry()
