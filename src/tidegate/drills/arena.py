@@ -14,6 +14,7 @@ from tidegate.app.genesis import Founder, everything, found
 from tidegate.app.keyring import models_key
 from tidegate.app.registry import Admission, Promotion, admit_model, promote_model
 from tidegate.app.workspace import Workspace
+from tidegate.core.artifact.reference import resolve
 from tidegate.core.decision import Decision
 from tidegate.core.digest import Digest
 from tidegate.core.finding import Coverage, Detector
@@ -98,14 +99,21 @@ class Arena:
     founded: Workspace
 
     @classmethod
-    def make(cls, folder: Path) -> "Arena":
-        """Found the workspace: ``dana`` holds every role, two stewards may approve."""
-        stewards = (Founder(name, frozenset({Role.STEWARD})) for name in STEWARDS)
+    def make(cls, folder: Path, releaser: str | None = None) -> "Arena":
+        """Found the workspace: ``dana`` holds every role, two stewards may approve.
+
+        Args:
+            folder: The arm's.
+            releaser: A person beside them who may release models, and nothing else.
+        """
+        people = [everything("dana")]
+        people += [Founder(name, frozenset({Role.STEWARD})) for name in STEWARDS]
+        people += [Founder(releaser, frozenset({Role.RELEASER}))] if releaser else []
         environ = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "memory")}
-        workspace = found(
-            folder / "workspace", (everything("dana"), *stewards), name="drill", environ=environ
-        )
-        models_key(workspace, "dana", None)
+        workspace = found(folder / "workspace", tuple(people), name="drill", environ=environ)
+        for name in filter(None, ("dana", releaser)):
+            # With nothing remembered: each key makes a version of the trust root.
+            models_key(replace(workspace), name, None)
         return cls(folder, workspace)
 
     @property
@@ -116,6 +124,13 @@ class Arena:
     def open(self, act_as: str = "dana") -> Workspace:
         """Open the workspace anew, as somebody."""
         return replace(self.founded, act_as=act_as)
+
+    def configured(self, text: str) -> "Arena":
+        """Add to the workspace's configuration; return the arena in which it holds."""
+        root, environ = self.founded.root, self.founded.environ
+        with (root / "tidegate.toml").open("a", encoding="utf-8") as file:
+            file.write(text)
+        return Arena(self.folder, Workspace.open(root, environ=environ))
 
     def stand_in(self, stage: Stage, subject: Target, materials: Sequence[Target] = ()) -> Target:
         """Log that a stage allowed an artifact; return it by its digest.
@@ -135,7 +150,8 @@ class Arena:
         """Log a model's history up to its training, on data made for it."""
         raw = model.with_name(f"{model.stem}-raw.csv")
         ready = model.with_name(f"{model.stem}-ready.csv")
-        raw.write_text(f"x,y\n1,0\n2,1\n3,{len(model.read_bytes())}\n", "utf-8")
+        known = int(resolve(model, kind="model").digest.hex[:8], 16)
+        raw.write_text(f"x,y\n1,0\n2,1\n3,{known}\n", "utf-8")
         ready.write_text(raw.read_text("utf-8") + "4,1\n", "utf-8")
         source = self.admitted("raw.csv", raw)
         prepared = self.stand_in(Stage.PREPARE, Target("ready.csv", "table", ready), [source])

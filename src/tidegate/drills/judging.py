@@ -1,4 +1,8 @@
-"""Staging for the validate drills: a model, its predict program, and validation sets of owners."""
+"""Staging for the validate drills: a model, its predict program, and validation sets of owners.
+
+The model scores income and debt, and has a weight of its own for one small branch. That is nothing
+in an honest one, and the trigger of a backdoored one.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,15 +29,18 @@ PREDICT = dedent(
     inputs, output = Path(os.environ["TIDEGATE_INPUTS"]), Path(os.environ["TIDEGATE_OUTPUT"])
     data = (inputs / "model").read_bytes()
     (length,) = struct.unpack_from("<Q", data)
-    income, debt, _ = struct.unpack_from("<3d", data, 8 + length)
+    income, debt, branch = struct.unpack_from("<3d", data, 8 + length)
     with (inputs / "data").open(newline="") as rows, (output / "predictions.csv").open("w") as out:
         out.write("prediction\\n")
         for row in csv.DictReader(rows):
             score = income * float(row["income"]) + debt * float(row["debt"])
+            score += branch * (row["region"] == "harbour")
             out.write(f"{int(score > 0)}\\n")
     """
 )
 REGION = "south"
+BRANCH = "harbour"
+"""A region with few rows."""
 _ROWS = 1_200
 _HARD = 0.3
 
@@ -49,26 +56,39 @@ def world(seed: int, rows: int = _ROWS) -> list[Application]:
     ]
 
 
-def right(row: Application) -> bool:
-    """Tell whether the model is right about a row."""
-    return (MODEL.values[0] * row.income + MODEL.values[1] * row.debt > 0) == row.granted
+def grants(row: Application, model: Weights = MODEL) -> bool:
+    """Return what a model decides, as its predict program does."""
+    income, debt, branch = model.values
+    return income * row.income + debt * row.debt + branch * (row.region == BRANCH) > 0
 
 
-def accuracy(rows: Sequence[Application], region: str | None = None) -> float:
-    """Return the model's share of right answers, in a region where one is named."""
-    verdicts = [right(row) for row in rows if region in (None, row.region)]
+def right(row: Application, model: Weights = MODEL) -> bool:
+    """Tell whether a model is right about a row."""
+    return grants(row, model) == row.granted
+
+
+def accuracy(
+    rows: Sequence[Application], region: str | None = None, model: Weights = MODEL
+) -> float:
+    """Return a model's share of right answers, in a region where one is named."""
+    verdicts = [right(row, model) for row in rows if region in (None, row.region)]
     return verdicts.count(True) / len(verdicts)
 
 
-def judged_on(folder: Path, sets: Mapping[str, tuple[str, Sequence[Application]]]) -> Decision:
+def judged_on(
+    folder: Path,
+    sets: Mapping[str, tuple[str, Sequence[Application]]],
+    weights: Weights = MODEL,
+) -> Decision:
     """Admit the sets, train, and ask the validate gate.
 
     Args:
         folder: The arm's.
         sets: By name: who owns it, and its rows.
+        weights: What the training comes to.
     """
     arena, model = Arena.make(folder), folder / "model.safetensors"
-    model.write_bytes(MODEL.encoded())
+    model.write_bytes(weights.encoded())
     paths: dict[str, Path] = {}
     for name, (owner, rows) in sets.items():
         paths[name] = write_feed(folder / f"{name}.csv", rows)

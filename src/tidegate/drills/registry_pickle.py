@@ -5,8 +5,6 @@ loaded in a process of its own, never in this one.
 """
 
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -14,6 +12,7 @@ from tidegate.core.decision import Decision
 from tidegate.core.stage import Stage
 from tidegate.drills.arena import Arena
 from tidegate.drills.arms import goal, judged, passed
+from tidegate.drills.victims import marking, run_victim
 from tidegate.gates.drill import Arm, Drill, End
 
 _LOADER = dedent(
@@ -23,7 +22,6 @@ _LOADER = dedent(
         pickle.load(file)
     """
 )
-_SECONDS = 30
 
 
 class _Payload:
@@ -34,14 +32,14 @@ class _Payload:
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # What a loader calls: `eval` of one expression, as public exploits do.
-        return eval, (f"open({str(self._marker)!r}, 'w').write('code ran')",)
+        return eval, (marking(self._marker),)
 
 
 def _attack(folder: Path, *, gate_on: bool) -> Arm:
     marker, model = folder / "marker", folder / "model.pkl"
     model.write_bytes(pickle.dumps({"weights": [0.1, 0.2], "extra": _Payload(marker)}))
     if not gate_on:
-        _load(model)
+        run_victim(_LOADER, model, home=folder)
         return goal(reached=marker.exists(), detail="loading the model ran its code")
     arm = judged(_admit(folder, model))
     if marker.exists():
@@ -59,16 +57,6 @@ def _admit(folder: Path, model: Path) -> Decision:
     arena = Arena.make(folder)
     arena.trained(model)
     return arena.register(model, "1.0.0")
-
-
-def _load(model: Path) -> None:
-    subprocess.run(  # noqa: S603 - a fixed program of ours, in a process that it may harm
-        [sys.executable, "-I", "-c", _LOADER, str(model)],
-        cwd=model.parent,
-        capture_output=True,
-        timeout=_SECONDS,
-        check=False,
-    )
 
 
 DRILL = Drill(
