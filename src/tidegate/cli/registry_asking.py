@@ -1,13 +1,16 @@
 """``tidegate registry who-uses`` and ``show``: questions to the registry."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from tidegate.app.question import Kind
+from tidegate.app.shown_models import ModelRecord, model_record
 from tidegate.app.who_uses import Answered
 from tidegate.app.who_uses import who_uses as find_users
 from tidegate.cli import output, session
 from tidegate.cli.options import FLAT, Flag, Reading
 from tidegate.core.canonical import Json
+from tidegate.core.clock import iso
 from tidegate.core.stage import Outcome
 
 
@@ -77,3 +80,58 @@ def _model(one: Answered) -> dict[str, Json]:
         "ways": [use.to_json() for use in one.uses],
         "gaps": list(one.gaps),
     }
+
+
+def show(
+    model: str,
+    /,
+    *,
+    reading: Annotated[Reading, FLAT] = Reading(),
+) -> int:
+    """Show a model's versions and stages: who, when, from what, and what stands behind each.
+
+    JSON: `name`; `admitted` (`name`, `digest`, `principal`, `time`, `index`, `state`, `reason`,
+    `stages`, `made`, `scan`, `parts`, `signature`); `stages` (`name`, `digest`, `history`,
+    `targets`).
+
+    Args:
+        model: NAME, or NAME@VERSION.
+        reading: Where the workspace is, and how the answer is shown.
+    """
+    record = model_record(session.reading(reading), model)
+    facts: dict[str, Json] = {
+        "name": record.name,
+        "admitted": [one.to_json() for one in record.versions],
+        "stages": [one.to_json() for one in record.stages],
+    }
+    output.emit(reading, facts, *_shown(record))
+    return 0
+
+
+def _shown(record: ModelRecord) -> Iterator[output.Part]:
+    for one in record.versions:
+        act = one.named.act
+        index = "no admission verifies" if one.admitted is None else f"log {one.admitted}"
+        yield [
+            ("version", one.name),
+            ("digest", one.digest),
+            ("admitted", f"{iso(act.time)[:19]} by {act.principal}, {index}"),
+            ("state", f"{one.state}: {one.reason}" if one.reason else one.state),
+            ("stages", ", ".join(one.stages) or "none"),
+            ("made from", "; ".join(one.made) or "nothing that a gate signed"),
+            ("scan", one.scan),
+            ("parts", one.bom),
+            ("signed", one.signature),
+        ]
+        yield ""
+    rows = [
+        (stage.name, move.to, iso(move.named.act.time)[:19], move.named.act.principal,
+         move.named.act.index, move.named.act.reason)
+        for stage in record.stages
+        for move in stage.moves
+    ]  # fmt: skip
+    headers = ("stage", "meant", "since", "by", "log", "why")
+    yield output.Table(headers, rows, "no stage of this name")
+    for stage in record.stages:
+        back = ", ".join(stage.targets) or "no earlier version that is free"
+        yield f"{stage.name} can be rolled back to: {back}"

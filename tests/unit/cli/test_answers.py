@@ -46,6 +46,7 @@ ELSEWHERE = {
         "wants documents: test_bom.py",
     ),
     "registry who-uses": "wants admitted models: test_registry_asking.py",
+    "registry show": "the same",
     "deps advisories import": "wants advisories: test_deps.py",
     "deps advisories status": "the same",
     "serve gateway events": "wants a spool: tests/unit/gateway/test_cli.py",

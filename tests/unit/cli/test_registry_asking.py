@@ -9,7 +9,7 @@ from tests.sites import Tidegate
 from tidegate.app.holdings import Holdings
 from tidegate.core.digest import Digest
 from tidegate.core.policy.directives import Quarantine
-from tidegate.drills.arena import Arena
+from tidegate.drills.arena import MODEL, Arena
 
 pytestmark = pytest.mark.slow
 
@@ -72,3 +72,54 @@ def test_nonsense_is_refused(tidegate: Tidegate, root: Path) -> None:
     ran = tidegate("registry", "who-uses", "what?", "--kind", "key", "-C", root)
     assert ran.code == 2
     assert "TG-USE/no-such-thing" in ran.err
+
+
+def test_a_models_record(tidegate: Tidegate, root: Path) -> None:
+    """Who, when, from what, and what stands behind each version."""
+    ran = tidegate("registry", "show", "forest@1", "-C", root, "--json")
+    assert ran.code == 0
+    (version,) = ran.json["admitted"]
+    assert (version["name"], version["state"], version["reason"]) == (
+        "forest@1", "quarantined", "an advisory",
+    )  # fmt: skip
+    assert version["principal"] == "dana"
+    assert version["scan"] == "clean, 1 of 1 files examined"
+    assert version["signature"].startswith("by dana")
+    assert version["made"][0].startswith("ready.csv sha256:")
+    assert "score" in version["parts"]
+    told = tidegate("registry", "show", "forest", "-C", root).out
+    assert "quarantined: an advisory" in told
+    assert "no stage of this name" in told
+
+
+def test_a_stages_record_tells_where_back_to(tidegate: Tidegate, tmp_path: Path) -> None:
+    """What was admitted before can be had back when the present version is held."""
+    arena = Arena.make(tmp_path)
+    first, second = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    first.write_bytes(safetensors(layers(1)))
+    second.write_bytes(safetensors(layers(2)))
+    arena.promoted(first, "1")
+    arena.approve(arena.registered(second, "2"))
+    assert arena.promote(second, "2").exit_code == 0
+    held = arena.workspace.directives().resolve(f"{MODEL}/prod")
+    arena.workspace.act(Quarantine(digest=str(held), reason="it drifts"))
+
+    root = arena.workspace.root
+    (stage,) = tidegate("registry", "show", MODEL, "-C", root, "--json").json["stages"]
+    assert [move["to"] for move in stage["history"]] == [f"{MODEL}@1", f"{MODEL}@2"]
+    assert stage["targets"] == [f"{MODEL}@1"]
+
+    back = ("registry", "rollback", f"{MODEL}/prod", "--reason", "held", "-C", root, "--as", "dana")
+    assert tidegate(*back, "--to", "1").code == 0
+    assert tidegate("serve", "check", first, "--deployed-as", f"{MODEL}/prod", "-C", root, "--as",
+                    "dana").code == 0  # fmt: skip
+    (stage,) = tidegate("registry", "show", MODEL, "-C", root, "--json").json["stages"]
+    assert stage["history"][-1]["to"] == f"{MODEL}@1"
+    assert stage["targets"] == []
+    assert tidegate(*back, "--to", "2").code == 2
+
+
+def test_a_model_that_is_not_registered(tidegate: Tidegate, root: Path) -> None:
+    ran = tidegate("registry", "show", "nobody", "-C", root)
+    assert ran.code == 2
+    assert "TG-SUB/not-admitted" in ran.err
