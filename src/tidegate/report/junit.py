@@ -5,7 +5,6 @@ CI systems read ``skipped`` as harmless, so it is not used: what was not examine
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
 
 from tidegate.core.finding import Coverage, Finding
 from tidegate.core.stage import Outcome
@@ -90,6 +89,8 @@ def _write(case: _Case) -> str:
     head = f"    <testcase classname={_attribute(case.group)} name={_attribute(case.name)}"
     if not case.result:
         return head + "/>\n"
+    from xml.sax.saxutils import escape  # noqa: PLC0415 - it brings an HTTP client along
+
     message = _attribute(case.message)
     detail = escape("\n".join(plain(line) for line in case.detail))
     return (
@@ -99,5 +100,7 @@ def _write(case: _Case) -> str:
 
 
 def _attribute(text: str) -> str:
+    from xml.sax.saxutils import quoteattr  # noqa: PLC0415 - as above
+
     # plain() leaves no character that XML 1.0 forbids.
     return quoteattr(clip(text, 1_000))
