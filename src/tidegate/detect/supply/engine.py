@@ -31,7 +31,7 @@ from tidegate.detect.supply.scan import Scan
 
 _log = logging.getLogger(__name__)
 
-ENGINE_VERSION: Final = "2"
+ENGINE_VERSION: Final = "3"
 """Grows with each change of the engine that can change a verdict."""
 RULESET: Final = "0ea9c24242a3"
 """First digits of the digest over the packs that ship; a test keeps it current."""

@@ -14,6 +14,7 @@ from tidegate.detect.supply.archives.zip_scan import scan_zip
 from tidegate.detect.supply.budget import BudgetSpentError
 from tidegate.detect.supply.formats import (
     catboost_file,
+    images,
     numpy_file,
     oci_manifest,
     safetensors_file,
@@ -57,8 +58,6 @@ _UNSUPPORTED: Final = (
     (0, b"Rar!\x1a\x07", "rar"),
     (0, b"PAR1", "parquet"),
     (0, b"ARROW1", "arrow"),
-    (0, b"\x89PNG", "png"),
-    (0, b"\xff\xd8\xff", "jpeg"),
     (0, b"%PDF", "pdf"),
 )
 _OLD_JOBLIB: Final = b"ZF0x"
@@ -91,6 +90,9 @@ _EXAMINERS: Final[tuple[_Examiner, ...]] = (
     ("pickle", _is_pickle, _pickle),
     ("7z", seven_zip.looks_like, seven_zip.scan_seven_zip),
     ("tar", tar_scan.looks_like, tar_scan.scan_tar),
+    ("png", images.is_png, images.scan_png),
+    ("jpeg", images.is_jpeg, images.scan_jpeg),
+    ("gif", images.is_gif, images.scan_gif),
     ("catboost", catboost_file.looks_like, catboost_file.scan_catboost),
     ("ubjson", xgboost_ubj.looks_like, xgboost_ubj.scan_ubj),
     ("xgboost-binary", xgboost_binary.looks_like, xgboost_binary.scan_binary),
