@@ -17,6 +17,7 @@ from tidegate.core.policy.directives import ReinstateKey, RevokeKey
 from tidegate.core.verify import note_keys
 
 app = App(name="trust", help="Say whose keys count, for what, and from when not.")
+app.command("tidegate.cli.affected:affected", name="affected", help="Say what hangs on a key.")
 
 
 @app.command

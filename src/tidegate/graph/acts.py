@@ -89,14 +89,22 @@ def original(
     return rows
 
 
-def fold(rows: Iterable[DirectiveRow], trust: TrustRoot) -> DirectiveState:
+def fold(
+    rows: Iterable[DirectiveRow], trust: TrustRoot, *, also: Iterable[Revocation] = ()
+) -> DirectiveState:
     """Return what holds after these directives, which are in log order and verified.
 
     Acts of principals whose role does not allow them, and of keys that were revoked before, have
     no effect.
+
+    Args:
+        rows: The directives.
+        trust: Whose keys are whose.
+        also: Revocations that are only supposed: what would hold then.
     """
     known = list(rows)
-    revocations = [item for row in known if (item := revocation(row, trust)) is not None]
+    stated = [item for row in known if (item := revocation(row, trust)) is not None]
+    revocations = [*also, *stated]
     state = DirectiveState()
     for row in known:
         undone = row.kind not in TAKING and _revoked(row, revocations)
