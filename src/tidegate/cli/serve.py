@@ -9,6 +9,7 @@ app = App(name="serve", help="Check deployments; run the gateway or the admissio
 for name, place, told in (
     ("check", "deployments:check", "Verify a deployment: its bytes and its whole chain."),
     ("recalls", "deployments:recalls", "Write what is quarantined and revoked."),
+    ("inventory", "inventory:inventory", "Compare what runs with what was registered."),
     ("watch", "watching:watch", "Verify running replicas, again and again."),
     ("drain", "deployments:drain", "Log what a gateway or a webhook wrote down."),
     ("released", "released:released", "Tell whether files are what was released."),

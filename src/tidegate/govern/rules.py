@@ -15,6 +15,7 @@ from tidegate.core.finding import Rule
 
 MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "tidegate.admission.inventory": ("TG-MON-06",),
         "tidegate.detect.dependencies.rules": ("TG-REG-05",),
         "tidegate.detect.drift.rules": ("TG-MON-01",),
         "tidegate.detect.fairness.source_rules": ("TG-VAL-01",),

@@ -99,7 +99,7 @@ def test_every_rule_of_every_module_is_in_the_catalogue() -> None:
     """A rule in a module that is not listed would have no page."""
     declaring = {
         ".".join(("tidegate", *path.relative_to(SOURCE).with_suffix("").parts))
-        for family in ("detect", "gates")
+        for family in ("admission", "detect", "gates")
         for path in (SOURCE / family).rglob("*.py")
         if re.search(r"^RULES\b", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     }
@@ -110,7 +110,7 @@ def test_every_rule_that_code_names_is_declared() -> None:
     """A finding whose rule has no page leaves its reader alone."""
     named = {
         rule
-        for family in ("detect", "gates")
+        for family in ("admission", "detect", "gates")
         for path in (SOURCE / family).rglob("*.py")
         for rule in re.findall(
             r"[\"'](TG-[A-Z]{3}-\d{2}/[a-z0-9-]+)[\"']", path.read_text(encoding="utf-8")
