@@ -22,6 +22,7 @@ from tidegate.core.errors import UsageError, worst_exit_code
 app = App(name="registry", help="Scan, sign, admit and promote models.")
 app.command("tidegate.cli.registry_asking:who_uses", name="who-uses")
 app.command("tidegate.cli.registry_asking:show", name="show")
+app.command("tidegate.cli.registry_prune:prune", name="prune")
 
 
 @app.command

@@ -49,6 +49,7 @@ ELSEWHERE = {
     ),
     "registry who-uses": "wants admitted models: test_registry_asking.py",
     "registry show": "the same",
+    "registry prune": "wants admitted models: tests/unit/registry/test_retention.py",
     "deps advisories import": "wants advisories: test_deps.py",
     "deps advisories status": "the same",
     "serve gateway events": "wants a spool: tests/unit/gateway/test_cli.py",
