@@ -41,6 +41,7 @@ FACTS: Mapping[Stage, Mapping[str, Mapping[str, Scalar]]] = {
         "signature": {"present": True, "verified": True},
         "bom": {"complete": True},
         "shadow": {"confusable": 0, "held": 0, "copies": 0, "derived": 0},
+        "origin": {"listed": True, "moved": 0, "altered": 0},
     },
 }
 """What the default policy wants to hear of a stage that is not under test."""

@@ -31,6 +31,7 @@ from tidegate.gates.registry.gate import (
     alias_name,
     promotion_parameters,
 )
+from tidegate.gates.registry.origin import Origin, origin_check
 from tidegate.gates.registry.shadow import Candidate, shadow_check
 from tidegate.gates.signature import SignedModel
 from tidegate.interop.bom import Spec, score, write_bom
@@ -53,6 +54,8 @@ class Admission:
     card: ModelCard = field(default_factory=ModelCard)
     spdx: bool = False
     """Write the bill of materials in SPDX, too."""
+    origin: Origin | None = None
+    """Where a third-party model says that it comes from; signed with the admission."""
     environment: str = "default"
     dry_run: bool = False
     drill: bool = False
@@ -114,7 +117,7 @@ def admit_model(workspace: Workspace, admission: Admission) -> Decision:
                 standing(workspace, at=workspace.clock.now(), index=None),
                 scanner,
                 None if admission.dry_run else keep,
-                (shadow, *lock_checks(workspace)),
+                (shadow, origin_check(admission.origin), *lock_checks(workspace)),
             )
             decision = workspace.run(gate, order)
         # What was tried, or only exercised, changes nothing.
@@ -155,6 +158,7 @@ def _admission_order(
             "signature": str(sha256(signature.read_bytes())),
             "bom": str(sha256(bom.read_bytes())),
             **({"spdx": str(sha256(spdx))} if spdx is not None else {}),
+            **({"origin": admission.origin.to_json()} if admission.origin else {}),
         },
         environment=admission.environment,
         dry_run=admission.dry_run,

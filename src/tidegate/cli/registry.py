@@ -1,11 +1,15 @@
 """``tidegate registry``: scan, sign, admit, promote and roll back models."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cyclopts import App
 
 from tidegate.app.bom import ModelCard
+from tidegate.app.hub import take_snapshot
 from tidegate.app.registry import (
     Admission,
     Promotion,
@@ -15,9 +19,12 @@ from tidegate.app.registry import (
 )
 from tidegate.app.release import publish_summary, write_proved
 from tidegate.app.rescan import rescan
+from tidegate.app.workspace import Workspace
 from tidegate.cli import acts, output, session
 from tidegate.cli.options import FLAT, Acting, Flag, Gating, Reading, Reason, Texts
 from tidegate.core.errors import UsageError, worst_exit_code
+from tidegate.gates.registry.origin import Origin
+from tidegate.interop.hub import is_snapshot
 
 app = App(name="registry", help="Scan, sign, admit and promote models.")
 app.command("tidegate.cli.registry_asking:who_uses", name="who-uses")
@@ -40,12 +47,14 @@ def admit(
     limitation: Texts = (),
     url: str | None = None,
     spdx: Flag = False,
+    into: Path | None = None,
     options: Annotated[Gating, FLAT] = Gating(),
 ) -> int:
     """Scan a model without running it, sign it, write its bill of materials, and admit it.
 
     Args:
-        path: The model file or folder.
+        path: The model file or folder; or a snapshot in a Hugging Face cache
+            (models--OWNER--NAME/snapshots/COMMIT), with --into.
         name: The model's name.
         version: Its version; never to be given to other bytes.
         owner: Who answers for it.
@@ -56,11 +65,39 @@ def admit(
         limitation: A known limitation; may be given several times.
         url: Where the model can be had, for its bill of materials.
         spdx: Write the bill of materials in SPDX 3.0.1, too.
+        into: A new folder for the files of a snapshot, which is then admitted.
         options: Who acts, and how the result is shown.
     """
     card = ModelCard(owner, licence, task, architecture, use, limitation, url)
-    admission = Admission(path, name, version, card, spdx=spdx, dry_run=options.dry_run)
-    return output.emit_decision(admit_model(session.acting(options), admission), options)
+    workspace = session.acting(options)
+    with _laid_out(workspace, path, into, dry_run=options.dry_run) as (model, origin):
+        admission = Admission(
+            model, name, version, card, spdx=spdx, origin=origin, dry_run=options.dry_run
+        )
+        decision = admit_model(workspace, admission)
+    return output.emit_decision(decision, options)
+
+
+@contextmanager
+def _laid_out(
+    workspace: Workspace, path: Path, target: Path | None, *, dry_run: bool
+) -> Generator[tuple[Path, Origin | None]]:
+    """Give a snapshot's files and origin; what is tried leaves no file behind."""
+    if not is_snapshot(path):
+        if target is not None:
+            raise UsageError(
+                "only a snapshot of a hub's cache is laid out",
+                where=str(path),
+                next_step="name models--OWNER--NAME/snapshots/COMMIT, or leave --into away",
+                slug="no-snapshot",
+            )
+        yield path, None
+        return
+    if not dry_run:
+        yield take_snapshot(workspace, path, target)
+        return
+    with TemporaryDirectory(prefix="tidegate-snapshot-") as place:
+        yield take_snapshot(workspace, path, Path(place, "files"))
 
 
 @app.command

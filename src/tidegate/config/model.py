@@ -267,6 +267,16 @@ class MLflow(Section):
     """Registered models that have another name here: ``Fraud Model=fraud``."""
 
 
+class HuggingFace(Section):
+    """What snapshots of model hubs must be like (``registry admit`` of a cached snapshot)."""
+
+    publishers: Texts = ()
+    """Organisations and users whose models may be admitted, such as ``acme``, or one repository:
+    ``acme/tumour``; empty allows any."""
+    branches: Texts = ("main",)
+    """Refs that may move; any other that means another commit than before is refused."""
+
+
 class Telemetry(Section):
     """Logs and traces of Tidegate itself; nothing is sent unless an endpoint is set."""
 
@@ -292,4 +302,5 @@ class Settings(Section):
     images: Images = Images()
     detectors: Detectors = Detectors()
     mlflow: MLflow = MLflow()
+    huggingface: HuggingFace = HuggingFace()
     telemetry: Telemetry = Telemetry()

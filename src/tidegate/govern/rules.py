@@ -30,6 +30,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tidegate.gates.ingest.governance": ("TG-ING-01", "TG-ING-02", "TG-ING-06"),
         "tidegate.gates.monitor.rules": ("TG-MON-01",),
         "tidegate.gates.registry.gate": ("TG-REG-04",),
+        "tidegate.gates.registry.origin": ("TG-REG-07",),
         "tidegate.gates.registry.shadow_rules": ("TG-REG-07",),
         "tidegate.gates.serve": ("TG-SRV-01",),
         "tidegate.gates.signature": ("TG-REG-01",),
