@@ -40,7 +40,7 @@ _START, _GATES, _PROOF, _PEOPLE, _TOOLS, _OPTIONS = (
 
 GROUPS: tuple[CommandGroup, ...] = (
     CommandGroup("demo", _START, "Run a pipeline through all seven gates, attacks included."),
-    CommandGroup("scan", _START, "Say what model files would do when they are loaded; nothing in them is run."),
+    CommandGroup("scan", _START, "Say what model files would do when loaded; nothing is run."),
     CommandGroup("deps", _START, "Check what code installs: locks, origins, names, advisories."),
     CommandGroup("image", _START, "Check what images stand on, hold, and are signed by."),
     CommandGroup("bom", _START, "Bills of materials: make, show, check, compare, score, convert."),
