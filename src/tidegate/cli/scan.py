@@ -28,6 +28,7 @@ app = App(name="scan", help="Look at model files, and say what they may use.")
 app.command("tidegate.cli.scan_rules:approve", name="approve")
 app.command("tidegate.cli.scan_rules:retract", name="retract")
 app.command("tidegate.cli.scan_rules:packs", name="packs")
+app.command("tidegate.cli.scan_convert:convert", name="convert")
 
 MAX_STDIN = 16 << 30
 """Bytes that are read from standard input; more is refused, not cut."""

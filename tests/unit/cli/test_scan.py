@@ -134,3 +134,13 @@ def test_several_paths_are_one_report_with_a_table(tidegate: Tidegate) -> None:
     assert "process without files, network and programs" in " ".join(text.split())
     assert tidegate("scan", f"{place}/a.pkl", "-").code == 2
     assert tidegate("scan", f"{place}/a.pkl", "nowhere").code == 2
+
+
+def test_what_is_not_clean_is_not_converted(tidegate: Tidegate) -> None:
+    Path("a.pkl").write_bytes(EVIL)
+    ran = tidegate("scan", "convert", "a.pkl", "a.safetensors", "--format", "json")
+    assert (ran.code, ran.json["code"]) == (4, "TG-CHK/not-clean")
+    ran = tidegate("scan", "convert", "a.pkl", "a.bin")
+    assert ran.code == 2
+    assert "--to" in ran.err
+    assert [path.name for path in Path().iterdir() if path.name != "state"] == ["a.pkl"]

@@ -227,7 +227,7 @@ def _admission(prepared: Prepared, completed: Completed, subjects: tuple[Target,
 
 def _run(prepared: Prepared) -> Completed:
     job = prepared.job
-    completed = run_confined(
+    return run_command(
         ConfinedOrder(
             argv=job.argv,
             code=prepared.code.path,
@@ -238,6 +238,16 @@ def _run(prepared: Prepared) -> Completed:
             minimum_tier=job.tier,
         )
     )
+
+
+def run_command(order: ConfinedOrder) -> Completed:
+    """Run a command confined; one that fails, or leaves nothing, is an error.
+
+    Raises:
+        CheckError: It failed or passed a limit, or confinement is not to be had.
+        EmptySubject: It left nothing.
+    """
+    completed = run_confined(order)
     if completed.returncode != 0 or completed.stopped:
         why = (
             f"it passed its limit {completed.stopped}"
@@ -247,7 +257,7 @@ def _run(prepared: Prepared) -> Completed:
         tail = completed.stderr.decode("utf-8", "replace").strip()[-_TAIL:]
         raise CheckError(
             "the command failed",
-            where=" ".join(job.argv)[:200],
+            where=" ".join(order.argv)[:200],
             cause=f"{why}; its last words: {tail.splitlines()[-1] if tail else '(none)'}",
             next_step="run it without Tidegate, or look at its output; nothing was admitted",
             slug="command-failed",
@@ -255,7 +265,7 @@ def _run(prepared: Prepared) -> Completed:
     if not completed.outputs:
         raise EmptySubject(
             "the command left nothing in its output folder",
-            where=" ".join(job.argv)[:200],
+            where=" ".join(order.argv)[:200],
             next_step="write to the folder that the variable TIDEGATE_OUTPUT names",
             slug="no-output",
         )

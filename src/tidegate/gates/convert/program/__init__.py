@@ -1,0 +1,1 @@
+"""What runs inside the confinement, and all that it may see of Tidegate."""
