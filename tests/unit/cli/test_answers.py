@@ -27,6 +27,7 @@ ELSEWHERE = {
     "log witness serve": "the same",
     "serve gateway": "the same",
     "serve webhook": "the same",
+    "trust affected": "wants signed models: tests/unit/app/test_affected.py",
     "model sign": "wants keys: test_model_signing.py",
     "model check": "the same",
     "serve watch": "one line a look: tests/unit/app/test_replicas.py",

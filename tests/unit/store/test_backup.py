@@ -14,6 +14,7 @@ from tidegate.core.errors import (
     RollbackError,
     SchemaError,
     StoreError,
+    SubjectError,
     TidegateError,
     UsageError,
 )
@@ -83,7 +84,7 @@ def _run(statement: str) -> Callable[[Path], object]:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], type[TidegateError]]] = {
-    "no file": (lambda path: path.unlink(), StoreError),
+    "no file": (lambda path: path.unlink(), SubjectError),
     "cut short": (lambda path: path.write_bytes(path.read_bytes()[:30_000]), StoreError),
     "junk": (lambda path: path.write_bytes(b"junk" * 2_000), StoreError),
     "a newer schema": (_run("UPDATE tidegate_schema SET version_num = '99'"), SchemaError),
@@ -119,9 +120,9 @@ def test_nothing_is_overwritten(url: str, tmp_path: Path) -> None:
 def test_a_copy_into_a_missing_folder_is_an_error_that_leaves_nothing(
     url: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(UsageError):
         backup(url, tmp_path / "none" / "copy.db")
-    assert caught.value.slug == "copy"
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.postgres
