@@ -88,6 +88,12 @@ CATALOGUE = {
         Peer("model-signing", ("model-signing==1.1.1", "pyOpenSSL", "blake3"), _pip),
         # The whole of MLflow, with its server; the client alone is in the lock.
         Peer("mlflow", ("mlflow==3.17.2",), _pip_beside_us, beside_us=True),
+        # What its signatures before 1.0 were made with; it names no versions of what it needs.
+        Peer(
+            "model-signing-0.2",
+            ("model-signing==0.2.0", "sigstore<4", "sigstore-protobuf-specs==0.3.2"),
+            _pip,
+        ),
         Peer("sigstore-js", ("@sigstore/bundle@5.0.1", "@sigstore/verify@4.1.3"), _npm),
     )
 }
