@@ -91,8 +91,8 @@ class Entry:
             )
         return data
 
-    def check(self) -> None:
-        """Refuse what this version would not understand when it reads it again.
+    def check(self) -> bytes:
+        """Refuse what this version would not understand when it reads it again; return its bytes.
 
         Raises:
             UsageError: An unknown kind or field, something that is no digest, or too large.
@@ -103,7 +103,7 @@ class Entry:
             raise UsageError("this version can't write such an entry", where=self.kind, slug="kind")
         if not self._names_digests():
             raise UsageError("an entry names no digest", where=self.kind, slug="bad-entry")
-        self.to_bytes()
+        return self.to_bytes()
 
     @classmethod
     def parse(cls, data: bytes) -> Self:

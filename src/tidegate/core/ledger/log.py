@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 EMPTY = Head(size=0, root=EMPTY_ROOT, edge=(), epoch=0)
 
+_WIDEST = 2**53 - 1
+_UNSTAMPED = b'"time":%d' % _WIDEST
+
 
 @dataclass(frozen=True, slots=True)
 class PendingEntry:
@@ -149,8 +152,7 @@ class Log:
             StoreError: The store failed; nothing was written.
             AccessError: The log's key can't be used; the entries are committed all the same.
         """
-        for item in items:
-            check_pending(item, self.storage.workspace)
+        wide = [check_pending(item, self.storage.workspace) for item in items]
         if not items:
             return []
         with self._lock:
@@ -160,7 +162,8 @@ class Log:
                 self._builder = None  # not to be trusted until the commit
                 time = self._stamp(items)
                 entries = [
-                    _stamped(item, time, before.size + offset) for offset, item in enumerate(items)
+                    _stamped(item, wide[offset], time, before.size + offset)
+                    for offset, item in enumerate(items)
                 ]
                 for entry in entries:
                     builder.append(entry.leaf_hash)
@@ -332,8 +335,11 @@ class Log:
         logger.debug("signed %s at %d", self.origin, size)
 
 
-def check_pending(item: PendingEntry, workspace: str) -> None:
+def check_pending(item: PendingEntry, workspace: str) -> bytes:
     """Refuse what can't be appended, before anything else waits for it.
+
+    Returns:
+        The entry with the widest time that there is, ready to be stamped.
 
     Raises:
         UsageError: It is another workspace's, not well-formed, too large, or not its envelope's.
@@ -346,15 +352,20 @@ def check_pending(item: PendingEntry, workspace: str) -> None:
             slug="other-workspace",
         )
     # With the widest time, so that stamping can't make it too large.
-    replace(entry, raw=None, time=2**53 - 1).check()
+    wide = replace(entry, raw=None, time=_WIDEST).check()
     if item.envelope is not None:
         digest = f"sha256:{sha256(item.envelope).hexdigest()}"
         if digest != entry.envelope:
             raise UsageError(
                 "the entry names another envelope", where=str(entry.envelope), slug="envelope"
             )
+    return wide
 
 
-def _stamped(item: PendingEntry, time: Micros, index: int) -> NewEntry:
-    data = replace(item.entry, time=time, raw=None).to_bytes()
+def _stamped(item: PendingEntry, wide: bytes, time: Micros, index: int) -> NewEntry:
+    # Encoded once: a quote within a text is escaped, so that this is found as the field alone.
+    before, found, after = wide.partition(_UNSTAMPED)
+    data = b'%s"time":%d%s' % (before, time, after)
+    if not found or _UNSTAMPED in after:
+        data = replace(item.entry, time=time, raw=None).to_bytes()
     return NewEntry(index, data, leaf_hash(data), item.entry.envelope, item.envelope)
